@@ -1,2 +1,38 @@
-//! The developer's commands.
-fn main() {}
+//! The developer's commands: `cargo xtask check`, `test`, `tidy`, `bench`, `audit`.
+//!
+//! `make` calls these; the logic lives here, so that it is Rust and has tests.
+
+mod audit;
+mod bench;
+mod gates;
+mod steps;
+mod tidy;
+
+use std::{env, process::ExitCode};
+
+const USAGE: &str = "usage: cargo xtask <command>
+  check   format, Clippy, tidy, unit tests: before each commit
+  test    format, Clippy, tidy, every test: what the pull request runs
+  tidy    the rules of the house that neither the compiler nor Clippy can hold
+  bench   every benchmark
+  audit   licences, sources, bans and known holes of the dependencies";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["check"] => gates::check(),
+        ["test"] => gates::test(),
+        ["tidy"] => tidy::run(),
+        ["bench"] => bench::bench(),
+        ["audit"] => audit::audit(),
+        _ => Err(USAGE.to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            steps::say(&message);
+            ExitCode::FAILURE
+        }
+    }
+}

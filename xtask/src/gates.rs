@@ -1,0 +1,81 @@
+//! What must hold before a commit (`check`) and before a merge (`test`).
+
+use crate::{
+    steps::{Action, Step, has_cargo, run_all},
+    tidy,
+};
+
+const FORMAT: Step = Step {
+    name: "format",
+    action: Action::Component { probe: "fmt", arguments: &["fmt", "--all", "--check"] },
+};
+
+const CLIPPY: Step = Step {
+    name: "clippy",
+    action: Action::Component {
+        probe: "clippy",
+        arguments: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+    },
+};
+
+const TIDY: Step = Step { name: "tidy", action: Action::Run(tidy::run) };
+
+// Before the other tests, because the summary of the runner is to be the last thing printed.
+const DOC_TESTS: Step = Step {
+    name: "doc tests",
+    action: Action::Cargo(&["test", "--workspace", "--profile", "fast", "--doc"]),
+};
+
+const UNIT_TESTS: [&str; 6] = ["test", "--workspace", "--profile", "fast", "--lib", "--bins"];
+const UNIT_TESTS_NEXTEST: [&str; 7] =
+    ["nextest", "run", "--workspace", "--cargo-profile", "fast", "--lib", "--bins"];
+const ALL_TESTS: [&str; 5] = ["test", "--workspace", "--profile", "fast", "--tests"];
+const ALL_TESTS_NEXTEST: [&str; 5] = ["nextest", "run", "--workspace", "--cargo-profile", "fast"];
+
+pub(crate) fn check() -> Result<(), String> {
+    run_all(&check_steps(has_cargo("nextest")))
+}
+
+pub(crate) fn test() -> Result<(), String> {
+    run_all(&test_steps(has_cargo("nextest")))
+}
+
+fn check_steps(has_nextest: bool) -> [Step; 4] {
+    let arguments: &[&str] = if has_nextest { &UNIT_TESTS_NEXTEST } else { &UNIT_TESTS };
+    let units = Step { name: "unit tests", action: Action::Cargo(arguments) };
+    [FORMAT, TIDY, CLIPPY, units]
+}
+
+fn test_steps(has_nextest: bool) -> [Step; 5] {
+    let arguments: &[&str] = if has_nextest { &ALL_TESTS_NEXTEST } else { &ALL_TESTS };
+    let tests = Step { name: "tests", action: Action::Cargo(arguments) };
+    [FORMAT, TIDY, CLIPPY, DOC_TESTS, tests]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runner_is_the_last_step_of_test() {
+        for has_nextest in [true, false] {
+            let names = test_steps(has_nextest).map(|step| step.name);
+
+            assert_eq!(names, ["format", "tidy", "clippy", "doc tests", "tests"]);
+        }
+    }
+
+    #[test]
+    fn cheap_gates_come_first() {
+        let names = check_steps(true).map(|step| step.name);
+
+        assert_eq!(names, ["format", "tidy", "clippy", "unit tests"]);
+    }
+
+    #[test]
+    fn clippy_warnings_are_failures() {
+        let Action::Component { arguments, .. } = CLIPPY.action else { panic!("not a component") };
+
+        assert!(arguments.ends_with(&["-D", "warnings"]));
+    }
+}

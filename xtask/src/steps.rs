@@ -1,0 +1,113 @@
+//! Runs one step after the other, says which, and stops at the first that fails.
+
+use std::{path::Path, process::Command, time::Instant};
+
+/// One thing that a command does, with the name that people see.
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    pub(crate) action: Action,
+}
+
+pub(crate) enum Action {
+    /// A function of our own.
+    Run(fn() -> Result<(), String>),
+    /// `cargo` with these arguments.
+    Cargo(&'static [&'static str]),
+    /// The same, where the component may be absent from a bare machine. Absence is announced.
+    Component { probe: &'static str, arguments: &'static [&'static str] },
+}
+
+/// Runs the steps in order. Nothing is printed after the last one, so that the summary of the test
+/// runner closes the output.
+pub(crate) fn run_all(steps: &[Step]) -> Result<(), String> {
+    for (index, step) in steps.iter().enumerate() {
+        let started = now();
+        say(&format!("==> {}", step.name));
+        run(step)?;
+        if index + 1 < steps.len() {
+            say(&format!("    {}: {:.1} s", step.name, started.elapsed().as_secs_f32()));
+        }
+    }
+    Ok(())
+}
+
+fn run(step: &Step) -> Result<(), String> {
+    match &step.action {
+        Action::Run(function) => function(),
+        Action::Cargo(arguments) => cargo(arguments),
+        Action::Component { probe, .. } if !has_cargo(probe) => {
+            say(&format!("    SKIPPED: `cargo {probe}` is not installed (rustup component add)"));
+            Ok(())
+        }
+        Action::Component { arguments, .. } => cargo(arguments),
+    }
+}
+
+/// Runs `cargo` in the root of the workspace; its output is ours.
+pub(crate) fn cargo(arguments: &[&str]) -> Result<(), String> {
+    let line = format!("cargo {}", arguments.join(" "));
+    say(&format!("    {line}"));
+    let status = Command::new("cargo").args(arguments).current_dir(root()).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("failed ({status}): {line}")),
+        Err(error) => Err(format!("cannot start: {line}: {error}")),
+    }
+}
+
+/// Whether `cargo` knows this subcommand here.
+pub(crate) fn has_cargo(subcommand: &str) -> bool {
+    let probe = Command::new("cargo").args([subcommand, "--version"]).output();
+    probe.is_ok_and(|output| output.status.success())
+}
+
+/// The root of the workspace.
+pub(crate) fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
+
+#[expect(clippy::print_stdout, reason = "the output of a command line tool")]
+pub(crate) fn say(line: &str) {
+    println!("{line}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a step took is shown to a person")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_that_pass_pass() {
+        let passes = Action::Run(|| Ok(()));
+
+        assert_eq!(run_all(&[Step { name: "one", action: passes }]), Ok(()));
+    }
+
+    #[test]
+    fn first_failure_ends_the_run() {
+        let fails = Action::Run(|| Err("a fault".to_owned()));
+        let never = Action::Cargo(&["no-such-subcommand"]);
+        let steps = [Step { name: "one", action: fails }, Step { name: "two", action: never }];
+
+        assert_eq!(run_all(&steps), Err("a fault".to_owned()));
+    }
+
+    #[test]
+    fn failing_cargo_is_a_failure() {
+        let failure = cargo(&["no-such-subcommand"]).unwrap_err();
+
+        assert!(failure.starts_with("failed"), "{failure}");
+    }
+
+    #[test]
+    fn absent_component_is_no_failure() {
+        let action = Action::Component { probe: "no-such-subcommand", arguments: &["build"] };
+
+        assert_eq!(run_all(&[Step { name: "one", action }]), Ok(()));
+    }
+}
