@@ -55,8 +55,7 @@ impl Names<'_> {
             match token {
                 TokenTree::Ident(ident) => {
                     let name = ident.to_string();
-                    let is_macro = matches!(tokens.peek(), Some(TokenTree::Punct(mark)) if mark.as_char() == '!');
-                    if !(name == "cfg" && is_macro) {
+                    if !(name == "cfg" && tokens.peek().is_some_and(is_bang)) {
                         self.look_at_ident(&ident);
                     }
                     if TYPE_KEYWORDS.contains(&keyword.as_str()) {
@@ -124,6 +123,10 @@ impl Names<'_> {
     fn report(&mut self, ident: &Ident, what: String) {
         self.faults.push(Fault::new(self.path, ident.span().start().line, what));
     }
+}
+
+fn is_bang(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Punct(mark) if mark.as_char() == '!')
 }
 
 /// `#[test]`, `#[tokio::test]`, `#[test_case(…)]`.

@@ -1,0 +1,22 @@
+# The door to everything. The logic is in `cargo xtask` (xtask/), which is Rust and has tests.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo check test bench audit
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: ## trade on a simulated exchange; ARGS="…" are handed on
+	cargo run --profile fast --package tranche -- demo $(ARGS)
+
+check: ## format, Clippy, tidy, unit tests: before each commit
+	cargo xtask check
+
+test: ## format, Clippy, tidy, every test: what the pull request runs
+	cargo xtask test
+
+bench: ## every benchmark
+	cargo xtask bench
+
+audit: ## licences, sources, bans and known holes of the dependencies
+	cargo xtask audit
