@@ -59,7 +59,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Fault> {
 fn check_crate(tree: &Tree, name: &str, shared: Option<&Table>) -> Vec<Fault> {
     let path = format!("crates/{name}/Cargo.toml");
     let Some((_, allowed)) = FLOORS.iter().find(|(floor, _)| *floor == name) else {
-        let what = format!("crate `{name}` has no floor, add it to the table with an ADR");
+        let what = format!("crate `{name}` has no floor, add it to the table in xtask with an ADR");
         return vec![Fault::new(&path, 1, what)];
     };
     let Some(text) = tree.texts.get(&path) else {
