@@ -1,6 +1,11 @@
 //! Runs one step after the other, says which, and stops at the first that fails.
 
-use std::{path::Path, process::Command, time::Instant};
+use std::{
+    io,
+    path::Path,
+    process::{Command, ExitStatus},
+    time::Instant,
+};
 
 /// One thing that a command does, with the name that people see.
 pub(crate) struct Step {
@@ -47,7 +52,10 @@ fn run(step: &Step) -> Result<(), String> {
 pub(crate) fn cargo(arguments: &[&str]) -> Result<(), String> {
     let line = format!("cargo {}", arguments.join(" "));
     say(&format!("    {line}"));
-    let status = Command::new("cargo").args(arguments).current_dir(root()).status();
+    judge(&line, Command::new("cargo").args(arguments).current_dir(root()).status())
+}
+
+fn judge(line: &str, status: io::Result<ExitStatus>) -> Result<(), String> {
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("failed ({status}): {line}")),
@@ -98,10 +106,19 @@ mod tests {
     }
 
     #[test]
-    fn failing_cargo_is_a_failure() {
-        let failure = cargo(&["no-such-subcommand"]).unwrap_err();
+    fn program_that_cannot_start_is_a_failure() {
+        let absent = Err(io::Error::from(io::ErrorKind::NotFound));
 
-        assert!(failure.starts_with("failed"), "{failure}");
+        assert!(judge("cargo fmt", absent).unwrap_err().starts_with("cannot start: cargo fmt"));
+    }
+
+    #[test]
+    fn exit_code_decides() {
+        let version = Command::new("cargo").arg("--version").output().unwrap().status;
+        let unknown = Command::new("cargo").arg("no-such-subcommand").output().unwrap().status;
+
+        assert_eq!(judge("cargo --version", Ok(version)), Ok(()));
+        assert!(judge("cargo no-such-subcommand", Ok(unknown)).is_err());
     }
 
     #[test]
