@@ -49,7 +49,7 @@ pub fn sub(a: Decimal, b: Decimal) -> Result<Decimal, MathError> {
 /// Multiplies without rounding.
 pub fn mul(a: Decimal, b: Decimal) -> Result<Decimal, MathError> {
     let product = a.checked_mul(b).ok_or(MathError::Overflow)?;
-    if product.is_zero() || product.scale() == a.scale() + b.scale() {
+    if product.scale() == a.scale() + b.scale() || a.is_zero() || b.is_zero() {
         return Ok(product);
     }
     // The product did not fit: it may still be exact once trailing zeros are gone.
@@ -60,11 +60,16 @@ pub fn mul(a: Decimal, b: Decimal) -> Result<Decimal, MathError> {
 
 /// Divides and rounds to `scale` digits after the point.
 pub fn div(a: Decimal, b: Decimal, scale: u32, rounding: Rounding) -> Result<Decimal, MathError> {
+    quotient(a, b, scale, rounding).map(|quotient| quotient.normalize())
+}
+
+/// The same, perhaps with zeros at its end: taking off many is slow.
+fn quotient(a: Decimal, b: Decimal, scale: u32, rounding: Rounding) -> Result<Decimal, MathError> {
     if b.is_zero() {
         return Err(MathError::DivisionByZero);
     }
     let quotient = a.checked_div(b).ok_or(MathError::Overflow)?;
-    Ok(quotient.round_dp_with_strategy(scale, strategy(rounding)).normalize())
+    Ok(quotient.round_dp_with_strategy(scale, strategy(rounding)))
 }
 
 /// Brings `value` to a multiple of `step`; a zero step leaves it as it is.
@@ -93,7 +98,7 @@ pub fn div_to_step(
     step: Decimal,
     rounding: Rounding,
 ) -> Result<Decimal, MathError> {
-    let quotient = div(a, b, QUOTIENT_SCALE, Rounding::HalfUp)?;
+    let quotient = quotient(a, b, QUOTIENT_SCALE, Rounding::HalfUp)?;
     let near = to_step(quotient, step, rounding)?;
     // The quotient was cut after some digits; the cut must not carry it over a grid line.
     let moved = match rounding {

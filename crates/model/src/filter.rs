@@ -398,19 +398,20 @@ impl Checked<'_> {
     }
 }
 
-impl From<&OrderRequest> for Proposal {
-    fn from(request: &OrderRequest) -> Self {
-        let (is_market, quote) = match request.kind {
+impl Proposal {
+    /// A plain order of one of the kinds that we send.
+    pub const fn new(side: Side, kind: OrderKind) -> Self {
+        let (is_market, quote) = match kind {
             OrderKind::Market { size: Size::Quote(quote) } => (true, Some(quote)),
             OrderKind::Market { size: Size::Base(_) } => (true, None),
             OrderKind::Limit { .. } | OrderKind::LimitMaker { .. } => (false, None),
         };
         Self {
-            side: request.side,
+            side,
             is_market,
-            price: request.kind.price(),
+            price: kind.price(),
             stop_price: None,
-            qty: request.kind.qty(),
+            qty: kind.qty(),
             quote,
             iceberg_qty: None,
             is_algo: false,
@@ -418,6 +419,12 @@ impl From<&OrderRequest> for Proposal {
             is_list: false,
             amends: 0,
         }
+    }
+}
+
+impl From<&OrderRequest> for Proposal {
+    fn from(request: &OrderRequest) -> Self {
+        Self::new(request.side, request.kind)
     }
 }
 

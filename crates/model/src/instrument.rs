@@ -42,6 +42,9 @@ pub struct Instrument {
     /// Quantities are multiples of this.
     pub step: Qty,
     pub qty_min: Qty,
+    /// The most base units in a limit order and in a market order; zero is no bound.
+    pub qty_max: Qty,
+    pub market_qty_max: Qty,
     /// The least price × quantity of an order.
     pub notional_min: Quote,
     /// Digits after the point of the integer prices of [`Instrument::price_units`].
@@ -68,6 +71,8 @@ impl Instrument {
             tick: Price::ZERO,
             step: Qty::ZERO,
             qty_min: Qty::ZERO,
+            qty_max: Qty::ZERO,
+            market_qty_max: Qty::ZERO,
             notional_min: Quote::ZERO,
             price_scale: PRICE_SCALE_MIN,
             filters,
@@ -82,16 +87,17 @@ impl Instrument {
     fn read_grid(&mut self, filter: &Filter) {
         match *filter {
             Filter::Price { tick, .. } => self.tick = tick,
-            Filter::LotSize { step, min, .. } => {
+            Filter::LotSize { step, min, max } => {
                 self.step = step;
                 self.qty_min = min;
+                self.qty_max = max;
             }
+            Filter::MarketLotSize { max, .. } => self.market_qty_max = max,
             Filter::MinNotional { min, .. } | Filter::Notional { min, .. } => {
                 self.notional_min = self.notional_min.max(min);
             }
             Filter::PercentPrice { .. }
             | Filter::PercentPriceBySide { .. }
-            | Filter::MarketLotSize { .. }
             | Filter::IcebergParts { .. }
             | Filter::MaxNumOrders { .. }
             | Filter::MaxNumAlgoOrders { .. }
@@ -148,6 +154,13 @@ impl Instrument {
         self.round_qty(holding.max(Qty::ZERO), Rounding::Down)
     }
 
+    /// As much of a quantity as one order may hold.
+    pub fn capped(&self, qty: Qty, is_market: bool) -> Qty {
+        let market = Some(self.market_qty_max).filter(|_| is_market);
+        let bounds = [Some(self.qty_max), market].into_iter().flatten();
+        bounds.filter(|most| most.is_positive()).fold(qty, Qty::min)
+    }
+
     /// Whether an order of this size is large enough at this price.
     pub fn is_tradable(&self, qty: Qty, price: Price) -> bool {
         self.qty_min <= qty
@@ -163,8 +176,8 @@ impl Instrument {
             value = value.normalize();
         }
         let more = self.price_scale.checked_sub(value.scale())?;
-        let units = value.mantissa().checked_mul(10_i128.checked_pow(more)?)?;
-        i64::try_from(units).ok()
+        // In 64 bits: every tick passes here, and what does not fit is no price.
+        i64::try_from(value.mantissa()).ok()?.checked_mul(10_i64.checked_pow(more)?)
     }
 
     /// Back from [`Instrument::price_units`].

@@ -52,6 +52,8 @@ impl Timestamp {
 
 impl Millis {
     pub const ZERO: Self = Self(0);
+    /// Almost fifty days.
+    pub const MAX: Self = Self(u32::MAX);
 
     pub const fn new(ms: u32) -> Self {
         Self(ms)
