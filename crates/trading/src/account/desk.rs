@@ -1,0 +1,248 @@
+//! What an account's bots share: its state at the venue, its books, its limits.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde::{Deserialize, Serialize};
+use tranche_model::{
+    asset::Asset,
+    balance::FeeAsset,
+    decimal::MathError,
+    fill::Fill,
+    ids::{AccountId, BotId, CommandId, InstrumentId, TradeId},
+    instrument::Instruments,
+    money::{Amount, Fraction, Quote},
+    record::{CallLane, RefusalReason},
+    time::Timestamp,
+};
+
+use super::{
+    exposure::Exposure,
+    ledger::Ledger,
+    reads::{Read, Reads},
+};
+use crate::event::{Effects, KillLevel, LaneKey, RiskLimits, Settings};
+
+/// What an account may look at beside its state.
+#[derive(Debug, Clone, Copy)]
+pub struct World<'a> {
+    pub now: Timestamp,
+    pub instruments: &'a Instruments,
+}
+
+/// How an account stands with its venue. Users see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum AccountState {
+    /// Reads what happened; nothing is sent but questions.
+    #[default]
+    Syncing,
+    Ready,
+    /// Exits only: the private stream is gone.
+    Degraded,
+    /// The key does not work: a person has to act.
+    KeyInvalid,
+}
+
+/// Whether orders that open or enlarge positions may be out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entries {
+    Allowed,
+    /// What rests stays; nothing is added.
+    Frozen,
+    /// What rests is taken back.
+    Withdrawn,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Desk {
+    pub id: AccountId,
+    pub settings: Settings,
+    pub key_invalid: bool,
+    pub entries_paused: bool,
+    pub kill: Option<KillLevel>,
+    pub risk: RiskLimits,
+    pub ledger: Ledger,
+    pub foreign_open: BTreeMap<InstrumentId, u32>,
+    pub losses: DayLosses,
+    /// Numbers of deleted bots that had deals: the ids of their orders must never come again.
+    pub(crate) retired: BTreeSet<BotId>,
+    commands: VecDeque<CommandId>,
+    /// Late fills that were booked last: the store may have been asked twice before it knew one.
+    late_fills: VecDeque<(InstrumentId, TradeId)>,
+    #[serde(skip)]
+    pub state: AccountState,
+    #[serde(skip)]
+    pub exposure: Exposure,
+    #[serde(skip)]
+    pub reads: Reads,
+    /// Answers that must be in before the account is ready.
+    #[serde(skip)]
+    pub awaited: BTreeSet<Read>,
+    /// How the venue's balances differed from ours when last read, and since when they do.
+    #[serde(skip)]
+    pub(crate) suspected: (Timestamp, Vec<(Asset, Amount)>),
+    #[serde(skip)]
+    pub queued: BTreeSet<LaneKey>,
+    #[serde(skip)]
+    credits: BTreeMap<CallLane, Credit>,
+    #[serde(skip)]
+    pub timer: Option<Timestamp>,
+}
+
+/// Losses of deals that closed on one UTC day, by quote asset.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DayLosses {
+    day: i64,
+    lost: BTreeMap<Asset, Quote>,
+}
+
+/// Places that `dispatch` gave and that are not used, and those asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Credit {
+    places: u16,
+    asked: u16,
+}
+
+/// With fewer places than this, more are asked for ahead of need.
+const CREDIT_LOW: u16 = 2;
+const CREDIT_TARGET: u16 = 4;
+
+/// How many ids of commands, and of late fills, are remembered; the store remembers all.
+const REMEMBERED: usize = 256;
+
+impl Desk {
+    pub fn new(id: AccountId, settings: Settings) -> Self {
+        Self {
+            id,
+            settings,
+            key_invalid: false,
+            entries_paused: false,
+            kill: None,
+            risk: RiskLimits::default(),
+            ledger: Ledger::default(),
+            foreign_open: BTreeMap::new(),
+            losses: DayLosses::default(),
+            retired: BTreeSet::new(),
+            commands: VecDeque::new(),
+            late_fills: VecDeque::new(),
+            state: AccountState::Syncing,
+            exposure: Exposure::default(),
+            reads: Reads::default(),
+            awaited: BTreeSet::new(),
+            suspected: (Timestamp::MIN, Vec::new()),
+            queued: BTreeSet::new(),
+            credits: BTreeMap::new(),
+            timer: None,
+        }
+    }
+
+    /// What the account as a whole allows.
+    pub fn entries(&self) -> Entries {
+        match (self.kill, self.state) {
+            (Some(KillLevel::CancelEntries | KillLevel::CloseAll), _) => Entries::Withdrawn,
+            _ if self.entries_paused => Entries::Withdrawn,
+            (Some(KillLevel::PauseEntries), _)
+            | (None, AccountState::Syncing | AccountState::Degraded | AccountState::KeyInvalid) => {
+                Entries::Frozen
+            }
+            (None, AccountState::Ready) => Entries::Allowed,
+        }
+    }
+
+    /// Whether anything but questions may be sent.
+    pub const fn may_send(&self) -> bool {
+        match self.state {
+            AccountState::Ready | AccountState::Degraded => true,
+            AccountState::Syncing | AccountState::KeyInvalid => false,
+        }
+    }
+
+    /// What a buy may cost beside its price: fees that are taken from the quote asset.
+    pub fn buy_fee(&self) -> Fraction {
+        match self.settings.fee_asset {
+            FeeAsset::Quote => self.settings.fees.taker,
+            FeeAsset::Received | FeeAsset::Third(_) => Fraction::ZERO,
+        }
+    }
+
+    /// Uses up a place; asks for more when they run low. Without one the order waits.
+    pub(crate) fn take_place(&mut self, lane: CallLane, out: &mut Effects) -> bool {
+        let credit = self.credits.entry(lane).or_default();
+        let has_place = credit.places != 0;
+        credit.places = credit.places.saturating_sub(1);
+        if !has_place {
+            credit.asked = credit.asked.saturating_add(1);
+            out.asks.push((lane, 1));
+        } else if credit.places < CREDIT_LOW && credit.asked == 0 {
+            let more = CREDIT_TARGET.saturating_sub(credit.places);
+            credit.asked = more;
+            out.asks.push((lane, more));
+        }
+        has_place
+    }
+
+    pub(crate) fn granted(&mut self, lane: CallLane, places: u16) {
+        let credit = self.credits.entry(lane).or_default();
+        credit.places = credit.places.saturating_add(places);
+        credit.asked = credit.asked.saturating_sub(places);
+    }
+
+    pub fn has_place(&self, lane: CallLane) -> bool {
+        self.credits.get(&lane).is_some_and(|credit| credit.places != 0)
+    }
+
+    /// Remembers a command; `false` when it was carried out before.
+    pub(crate) fn is_new(&mut self, command: CommandId) -> bool {
+        remember(&mut self.commands, command)
+    }
+
+    /// Remembers a late fill; `false` when it was booked before.
+    pub(crate) fn is_new_late_fill(&mut self, fill: &Fill) -> bool {
+        remember(&mut self.late_fills, (fill.instrument, fill.trade_id))
+    }
+
+    /// A refusal that concerns the key stops the account.
+    pub(crate) fn note_refusal(&mut self, reason: RefusalReason) {
+        if reason == RefusalReason::Key {
+            self.key_invalid = true;
+            self.state = AccountState::KeyInvalid;
+        }
+    }
+}
+
+fn remember<T: PartialEq>(known: &mut VecDeque<T>, id: T) -> bool {
+    if known.contains(&id) {
+        return false;
+    }
+    if REMEMBERED <= known.len() {
+        known.pop_front();
+    }
+    known.push_back(id);
+    true
+}
+
+impl DayLosses {
+    /// Adds the result of a deal closed at `now`.
+    pub(crate) fn add(
+        &mut self,
+        asset: Asset,
+        profit: Quote,
+        now: Timestamp,
+    ) -> Result<(), MathError> {
+        if self.day != now.utc_day() {
+            *self = Self { day: now.utc_day(), lost: BTreeMap::new() };
+        }
+        if profit.is_negative() {
+            let lost = self.lost.entry(asset).or_default();
+            *lost = lost.minus(profit)?;
+        }
+        Ok(())
+    }
+
+    /// What was lost on the day of `now`.
+    pub fn on_day_of(&self, asset: Asset, now: Timestamp) -> Quote {
+        if self.day != now.utc_day() {
+            return Quote::ZERO;
+        }
+        self.lost.get(&asset).copied().unwrap_or_default()
+    }
+}

@@ -1,0 +1,365 @@
+//! What the venue says of orders: replies, pushes and fills find their order, whatever their order of
+//! arrival and however often they come.
+
+use tranche_model::{
+    client_order_id::{ClientOrderId, OrderKey},
+    decimal::MathError,
+    fill::Fill,
+    ids::{BotId, Slot},
+    order::{OrderReport, OrderRequest},
+    record::{Answer, Call, FillRow, Outcome, PrivateEvent, Refusal, RefusalReason, Reply},
+    time::{Millis, Timestamp},
+};
+
+use super::{Account, World, note, reads::Read, turn::Turn};
+use crate::{
+    bot::backoff,
+    dca::Fact,
+    event::{Effects, LaneKey, StepError},
+    order::{Booking, Cancel, Stage},
+    why::{BlockReason, Why},
+};
+
+/// When a reading that lagged behind a push is repeated.
+const SECOND_READING_AFTER: Millis = Millis::from_secs(2);
+
+impl Account {
+    pub(super) fn reply(
+        &mut self,
+        reply: &Reply,
+        world: &World<'_>,
+        out: &mut Effects,
+    ) -> Result<(), StepError> {
+        match &reply.call {
+            Call::Place { request, .. } => self.placed(request, &reply.outcome, world, out),
+            Call::Cancel { client_id, .. } => {
+                self.cancelled(*client_id, &reply.outcome, world, out)
+            }
+            // The next census looks whether it worked.
+            Call::CancelByVenueId { .. } => Ok(()),
+            Call::QueryOrder { .. }
+            | Call::OpenOrders
+            | Call::Trades { .. }
+            | Call::Balances
+            | Call::Highs { .. } => self.read(&reply.call, &reply.outcome, world, out),
+        }
+    }
+
+    pub(super) fn private(
+        &mut self,
+        event: &PrivateEvent,
+        world: &World<'_>,
+        out: &mut Effects,
+    ) -> Result<(), StepError> {
+        match event {
+            PrivateEvent::Order(report) => self.reported(report, Reading::Pushed, world, out),
+            PrivateEvent::Fill(fill) => self.fill_and_run(fill, world, out),
+            PrivateEvent::Balances(balances) => self.balances_pushed(balances, world),
+        }
+    }
+
+    /// The venue's word on an order of ours.
+    pub(super) fn reported(
+        &mut self,
+        report: &OrderReport,
+        reading: Reading,
+        world: &World<'_>,
+        out: &mut Effects,
+    ) -> Result<(), StepError> {
+        if !self.is_ours(report.client_id) {
+            return Ok(());
+        }
+        let Some((key, slot)) = self.seat_of(report.client_id) else {
+            return self.unknown_own_order(report, reading, world, out);
+        };
+        let Some(mut turn) = self.turn(key, world)? else { return Ok(()) };
+        let was_unknown = turn
+            .lane
+            .seat(slot)
+            .and_then(|seat| seat.order.as_deref())
+            .is_some_and(super::super::order::Order::is_unknown);
+        let is_final = reading == Reading::Final;
+        let stage = turn.change(slot, |order| {
+            order.report(report, is_final);
+            Ok(order.stage)
+        })?;
+        if was_unknown && !matches!(stage, Some(Stage::Unknown(_))) {
+            turn.note(Why::ProvedPlaced { order: report.client_id }, out);
+        }
+        if stage == Some(Stage::Ending) {
+            // A second reading decides whether it really ended; one that lags decides nothing.
+            let read = Read::Order(report.client_id, report.instrument);
+            let due = if is_final { world.now.plus(SECOND_READING_AFTER) } else { world.now };
+            self.desk.reads.want(read, due, world.now);
+        }
+        self.run(key, world, out)
+    }
+
+    pub(super) fn fill_and_run(
+        &mut self,
+        fill: &Fill,
+        world: &World<'_>,
+        out: &mut Effects,
+    ) -> Result<(), StepError> {
+        match self.fill(fill, world, out)? {
+            Some(key) => self.run(key, world, out),
+            None => Ok(()),
+        }
+    }
+
+    /// Books a fill once. Returns the lane that it concerned.
+    pub(super) fn fill(
+        &mut self,
+        fill: &Fill,
+        world: &World<'_>,
+        out: &mut Effects,
+    ) -> Result<Option<LaneKey>, StepError> {
+        let Some(client_id) = fill.client_id.filter(|id| self.is_ours(*id)) else {
+            return Ok(None);
+        };
+        let Some((key, slot)) = self.seat_of(client_id) else {
+            if self.is_told_again(client_id, fill) {
+                return Ok(None);
+            }
+            // Its order is settled or not known: only the store knows whether it was booked.
+            out.lookups.push(*fill);
+            return Ok(None);
+        };
+        let Some(mut turn) = self.turn(key, world)? else { return Ok(None) };
+        let booking = turn.change(slot, |order| order.fill(fill))?;
+        if booking != Some(Booking::New) {
+            return Ok(Some(key));
+        }
+        turn.book(slot, fill, out)?;
+        Ok(Some(key))
+    }
+
+    /// The store's answer to a fill that came too late for its order.
+    pub(super) fn fill_known(
+        &mut self,
+        fill: &Fill,
+        known: bool,
+        world: &World<'_>,
+        out: &mut Effects,
+    ) -> Result<(), StepError> {
+        let Some(client_id) = fill.client_id.filter(|_| !known) else { return Ok(()) };
+        if !self.desk.is_new_late_fill(fill) {
+            return Ok(());
+        }
+        let named = client_id.key();
+        let (slot, lane) = (named.slot, self.lane_of(&named));
+        if let Some(key) = lane
+            && let Some(mut turn) = self.turn(key, world)?
+        {
+            turn.book(slot, fill, out)?;
+            turn.note(Why::LateFill { slot, qty: fill.qty, price: fill.price }, out);
+            return self.run(key, world, out);
+        }
+        // The deal is closed: the account holds what was traded, and no bot claims it.
+        let symbol = world.instruments.get(fill.instrument).map(|instrument| instrument.symbol);
+        let symbol = symbol.ok_or(StepError::NoInstrument(fill.instrument))?;
+        self.desk.ledger.book(fill, symbol)?;
+        out.fills.push(FillRow { bot: named.bot, deal: named.deal, fill: *fill });
+        out.account_dirty = true;
+        note(Why::LateFill { slot, qty: fill.qty, price: fill.price }, world, out);
+        Ok(())
+    }
+
+    /// The lane whose open deal an id names.
+    pub(super) fn lane_of(&self, named: &OrderKey) -> Option<LaneKey> {
+        let bot = self.bots.get(&named.bot)?;
+        let is_named =
+            |lane: &crate::bot::Lane| lane.deal.as_ref().is_some_and(|deal| deal.no == named.deal);
+        let lane = u16::try_from(bot.lanes.iter().position(is_named)?).ok()?;
+        Some(LaneKey { bot: named.bot, lane })
+    }
+
+    /// The slot whose present order an id names.
+    pub(super) fn seat_of(&self, id: ClientOrderId) -> Option<(LaneKey, Slot)> {
+        let named = id.key();
+        let key = self.lane_of(&named)?;
+        let lane = self.bots.get(&named.bot)?.lanes.get(usize::from(key.lane))?;
+        let order = lane.seat(named.slot)?.order.as_ref()?;
+        (order.client_id == id).then_some((key, named.slot))
+    }
+
+    /// Whether the fill belongs to the last settled order of its slot and was booked with it.
+    fn is_told_again(&self, id: ClientOrderId, fill: &Fill) -> bool {
+        let named = id.key();
+        let lane = self.lane_of(&named).and_then(|key| {
+            self.bots.get(&key.bot).and_then(|bot| bot.lanes.get(usize::from(key.lane)))
+        });
+        let seat = lane.and_then(|lane| lane.seat(named.slot));
+        seat.is_some_and(|seat| {
+            seat.generation == Some(named.generation) && seat.last_trades.contains(&fill.trade_id)
+        })
+    }
+
+    /// Ids of another installation are foreign, and never touched.
+    pub(super) fn is_ours(&self, id: ClientOrderId) -> bool {
+        id.origin().installation == self.desk.settings.origin.installation
+            && id.key().bot != BotId::new(0)
+    }
+
+    fn placed(
+        &mut self,
+        request: &OrderRequest,
+        outcome: &Outcome,
+        world: &World<'_>,
+        out: &mut Effects,
+    ) -> Result<(), StepError> {
+        let id = request.client_id;
+        match outcome {
+            Outcome::Done(Answer::Order { report, fills }) => {
+                for fill in fills {
+                    self.fill(fill, world, out)?;
+                }
+                self.reported(report, Reading::Final, world, out)
+            }
+            Outcome::Refused(refusal) if refusal.reason == RefusalReason::DuplicateId => {
+                self.order_lost(id, world, out)
+            }
+            Outcome::Refused(refusal) => self.order_refused(id, refusal, world, out),
+            Outcome::NotSent => self.order_not_sent(id, None, world, out),
+            Outcome::Throttled { retry_at } => self.order_not_sent(id, Some(*retry_at), world, out),
+            // An answer that does not belong to a placement tells nothing.
+            Outcome::Done(
+                Answer::OrderNotFound
+                | Answer::OpenOrders { .. }
+                | Answer::Trades(_)
+                | Answer::Balances(_)
+                | Answer::Highs(_),
+            )
+            | Outcome::Unknown => self.order_lost(id, world, out),
+        }
+    }
+
+    fn order_refused(
+        &mut self,
+        id: ClientOrderId,
+        refusal: &Refusal,
+        world: &World<'_>,
+        out: &mut Effects,
+    ) -> Result<(), StepError> {
+        self.desk.note_refusal(refusal.reason);
+        let Some((key, slot)) = self.seat_of(id) else { return Ok(()) };
+        let Some(mut turn) = self.turn(key, world)? else { return Ok(()) };
+        turn.refuse(slot)?;
+        turn.lane.seat_mut(slot).block(BlockReason::Refused(refusal.reason), world.now);
+        let why = Why::Refused {
+            slot,
+            reason: refusal.reason,
+            code: refusal.code,
+            text: refusal.text.clone(),
+        };
+        turn.note(why, out);
+        self.run(key, world, out)
+    }
+
+    fn order_not_sent(
+        &mut self,
+        id: ClientOrderId,
+        retry_at: Option<Timestamp>,
+        world: &World<'_>,
+        out: &mut Effects,
+    ) -> Result<(), StepError> {
+        let Some((key, slot)) = self.seat_of(id) else { return Ok(()) };
+        let Some(mut turn) = self.turn(key, world)? else { return Ok(()) };
+        let was_out = turn.lane.seat(slot).and_then(|seat| seat.order.as_deref());
+        if was_out.is_some_and(|order| order.stage != Stage::Intent) {
+            return Ok(());
+        }
+        turn.refuse(slot)?;
+        let seat = turn.lane.seat_mut(slot);
+        match retry_at {
+            Some(moment) => seat.block_until(BlockReason::NotSent, moment),
+            None => {
+                seat.block(BlockReason::NotSent, world.now);
+            }
+        }
+        self.run(key, world, out)
+    }
+
+    fn cancelled(
+        &mut self,
+        id: ClientOrderId,
+        outcome: &Outcome,
+        world: &World<'_>,
+        out: &mut Effects,
+    ) -> Result<(), StepError> {
+        let again_at = match outcome {
+            Outcome::Done(Answer::Order { report, fills }) => {
+                for fill in fills {
+                    self.fill(fill, world, out)?;
+                }
+                return self.reported(report, Reading::Final, world, out);
+            }
+            Outcome::Throttled { retry_at } => Some(*retry_at),
+            Outcome::NotSent | Outcome::Unknown => None,
+            Outcome::Refused(_) | Outcome::Done(_) => {
+                // It may have been filled, or was never there: the order itself is asked for.
+                if let Some((key, _)) = self.seat_of(id)
+                    && let Some(turn) = self.turn(key, world)?
+                {
+                    let read = Read::Order(id, turn.lane.instrument);
+                    turn.desk.reads.want(read, world.now, world.now);
+                }
+                None
+            }
+        };
+        self.cancel_again(id, again_at, world, out)
+    }
+
+    /// The cancel is asked for again later if it is still wanted then.
+    fn cancel_again(
+        &mut self,
+        id: ClientOrderId,
+        not_before: Option<Timestamp>,
+        world: &World<'_>,
+        out: &mut Effects,
+    ) -> Result<(), StepError> {
+        let Some((key, slot)) = self.seat_of(id) else { return Ok(()) };
+        let Some(mut turn) = self.turn(key, world)? else { return Ok(()) };
+        turn.change(slot, |order| {
+            let attempts = match order.cancel {
+                Cancel::Again { attempts, .. } => attempts.saturating_add(1),
+                Cancel::No | Cancel::Asked => 1,
+            };
+            let at = world.now.plus(backoff(attempts));
+            order.cancel = Cancel::Again { at: not_before.map_or(at, |m| m.max(at)), attempts };
+            Ok(())
+        })?;
+        self.run(key, world, out)
+    }
+}
+
+/// How much a reading of an order settles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// Unasked: a hint, perhaps an echo.
+    Pushed,
+    /// In a list of open orders: a hint too, for lists lag.
+    Listed,
+    /// The answer to a question or a request.
+    Final,
+}
+
+impl Turn<'_> {
+    /// Books a fill to the deal, the account and the journal.
+    fn book(&mut self, slot: Slot, fill: &Fill, out: &mut Effects) -> Result<(), StepError> {
+        let named = fill.client_id.map(ClientOrderId::key);
+        let deal = named.map(|named| named.deal).unwrap_or_default();
+        self.desk.ledger.book(fill, self.instrument.symbol)?;
+        out.account_dirty = true;
+        out.fills.push(FillRow { bot: self.key.bot, deal, fill: *fill });
+        self.tell(Fact::Filled { slot, fill }, out)
+    }
+
+    pub(super) fn refuse(&mut self, slot: Slot) -> Result<(), MathError> {
+        self.change(slot, |order| {
+            order.refused();
+            Ok(())
+        })?;
+        Ok(())
+    }
+}

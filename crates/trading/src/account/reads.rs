@@ -1,0 +1,169 @@
+//! Questions to the venue: what is to be asked when, and what was asked and not answered.
+
+use std::collections::BTreeMap;
+
+use tranche_model::{
+    client_order_id::ClientOrderId,
+    ids::InstrumentId,
+    record::{Call, CallLane},
+    time::Timestamp,
+};
+
+use crate::{bot::backoff, event::LaneKey};
+
+/// A question. Asking it again while it waits only brings it forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Read {
+    OpenOrders,
+    Balances,
+    Trades(InstrumentId),
+    Highs(InstrumentId),
+    Order(ClientOrderId, InstrumentId),
+}
+
+/// All questions that wait or are under way.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reads {
+    /// Boxed: there is rarely more than one.
+    waiting: BTreeMap<Read, Box<Waiting>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Waiting {
+    due: Timestamp,
+    /// For questions about a span of time: its beginning.
+    since: Timestamp,
+    /// When it was asked, while it is under way.
+    asked_at: Option<Timestamp>,
+    /// Lanes that would have no use for the answer any more once their fills came by themselves;
+    /// `None` when somebody needs it in any case.
+    lanes: Option<Vec<LaneKey>>,
+    /// Wanted anew while the former asking was under way.
+    again: Option<Timestamp>,
+    attempts: u16,
+}
+
+impl Read {
+    /// Which question a call asks, if it is one.
+    pub const fn of(call: &Call) -> Option<Self> {
+        match *call {
+            Call::OpenOrders => Some(Self::OpenOrders),
+            Call::Balances => Some(Self::Balances),
+            Call::Trades { instrument, .. } => Some(Self::Trades(instrument)),
+            Call::Highs { instrument, .. } => Some(Self::Highs(instrument)),
+            Call::QueryOrder { client_id, instrument } => Some(Self::Order(client_id, instrument)),
+            Call::Place { .. } | Call::Cancel { .. } | Call::CancelByVenueId { .. } => None,
+        }
+    }
+
+    const fn call(self, since: Timestamp) -> Call {
+        match self {
+            Self::OpenOrders => Call::OpenOrders,
+            Self::Balances => Call::Balances,
+            Self::Trades(instrument) => Call::Trades { instrument, since },
+            Self::Highs(instrument) => Call::Highs { instrument, since },
+            Self::Order(client_id, instrument) => Call::QueryOrder { client_id, instrument },
+        }
+    }
+}
+
+impl Reads {
+    /// Wants an answer at `due` or earlier, about what happened from `since` on.
+    pub(crate) fn want(&mut self, read: Read, due: Timestamp, since: Timestamp) {
+        self.waiting_for(read, due, since).lanes = None;
+    }
+
+    /// Wants an answer unless the lane releases it before.
+    pub(crate) fn want_for(
+        &mut self,
+        lane: LaneKey,
+        read: Read,
+        (due, since): (Timestamp, Timestamp),
+    ) {
+        let is_new = !self.waiting.contains_key(&read);
+        let waiting = self.waiting_for(read, due, since);
+        if is_new {
+            waiting.lanes = Some(Vec::new());
+        }
+        if let Some(lanes) = &mut waiting.lanes
+            && !lanes.contains(&lane)
+        {
+            lanes.push(lane);
+        }
+    }
+
+    /// The lane has no use for the answer any more.
+    pub(crate) fn release(&mut self, lane: LaneKey, read: Read) {
+        let Some(waiting) = self.waiting.get_mut(&read) else { return };
+        let Some(lanes) = &mut waiting.lanes else { return };
+        lanes.retain(|known| *known != lane);
+        if lanes.is_empty() && waiting.asked_at.is_none() {
+            self.waiting.remove(&read);
+        }
+    }
+
+    fn waiting_for(&mut self, read: Read, due: Timestamp, since: Timestamp) -> &mut Waiting {
+        let fresh = Waiting { due, since, asked_at: None, lanes: None, again: None, attempts: 0 };
+        let waiting = self.waiting.entry(read).or_insert_with(|| Box::new(fresh));
+        waiting.since = waiting.since.min(since);
+        if waiting.asked_at.is_some() {
+            waiting.again = Some(waiting.again.map_or(due, |again| again.min(due)));
+        } else {
+            waiting.due = waiting.due.min(due);
+        }
+        waiting
+    }
+
+    /// Hands out what is due.
+    pub(crate) fn issue(&mut self, now: Timestamp, calls: &mut Vec<(CallLane, Call)>) {
+        for (read, waiting) in &mut self.waiting {
+            if waiting.asked_at.is_none() && waiting.due <= now {
+                waiting.asked_at = Some(now);
+                calls.push((CallLane::Evidence, read.call(waiting.since)));
+            }
+        }
+    }
+
+    /// An answer came. Returns when the question was asked; `None` when nobody waits for an answer: it
+    /// came twice, or for a former owner.
+    pub(crate) fn answered(&mut self, read: Read) -> Option<Timestamp> {
+        let waiting = self.waiting.get_mut(&read)?;
+        let asked_at = waiting.asked_at.take()?;
+        match waiting.again.take() {
+            Some(due) => {
+                waiting.due = due;
+                waiting.attempts = 0;
+            }
+            None => {
+                self.waiting.remove(&read);
+            }
+        }
+        Some(asked_at)
+    }
+
+    /// No answer came; the question is asked again later, at `not_before` or after.
+    pub(crate) fn failed(&mut self, read: Read, now: Timestamp, not_before: Option<Timestamp>) {
+        let Some(waiting) = self.waiting.get_mut(&read) else { return };
+        if waiting.asked_at.take().is_none() {
+            return;
+        }
+        waiting.attempts = waiting.attempts.saturating_add(1);
+        let later = now.plus(backoff(waiting.attempts));
+        waiting.due = not_before.map_or(later, |moment| moment.max(later));
+    }
+
+    /// Whether a question about orders or trades is open.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.waiting.iter().any(|(read, waiting)| match read {
+            Read::Trades(_) | Read::Order(..) => true,
+            // It is always asked again some time.
+            Read::OpenOrders => waiting.asked_at.is_some() || waiting.attempts != 0,
+            Read::Balances | Read::Highs(_) => false,
+        })
+    }
+
+    pub fn next_due(&self) -> Option<Timestamp> {
+        let idle = self.waiting.values().filter(|waiting| waiting.asked_at.is_none());
+        idle.map(|waiting| waiting.due).min()
+    }
+}

@@ -1,0 +1,285 @@
+//! A bot: lanes, one for each instrument, each with at most one deal; limits over the lanes; versions
+//! of settings.
+
+mod reconcile;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use tranche_model::{
+    asset::Asset,
+    decimal::MathError,
+    ids::{BotId, DealNo, Generation, InstrumentId, Slot, TradeId},
+    instrument::Instruments,
+    money::{Qty, Quote},
+    order::{OrderKind, Side},
+    record::CallLane,
+    time::{Millis, Timestamp},
+};
+
+pub use reconcile::{Move, moves};
+
+use crate::{
+    dca::{Config, Deal},
+    order::Order,
+    why::{BlockReason, NoDeal},
+};
+
+/// An order that a strategy wants at the exchange now. It has no id: the account assigns one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    pub slot: Slot,
+    pub side: Side,
+    /// With what is left to be executed.
+    pub kind: OrderKind,
+    pub lane: CallLane,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bot {
+    pub head: Head,
+    pub lanes: Vec<Lane>,
+}
+
+/// What the lanes of a bot share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    pub id: BotId,
+    pub status: BotStatus,
+    /// Base and safety orders are withdrawn.
+    pub entries_paused: bool,
+    /// The version that new deals follow.
+    pub version: u32,
+    configs: Vec<(u32, Arc<Config>)>,
+    pub next_deal: DealNo,
+    pub deals_opened: u32,
+    pub deals_closed: u32,
+    /// Realised by closed deals, in the bot's quote asset.
+    pub profit: Quote,
+    /// Coins of closed deals that were too few to be sold.
+    pub dust: BTreeMap<Asset, Qty>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BotStatus {
+    Running,
+    /// No new deals; open ones run to their end.
+    Stopped,
+    /// An input broke it: it does nothing until a user starts it again.
+    Quarantined {
+        reason: String,
+    },
+}
+
+/// One instrument of a bot, with the deal on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lane {
+    pub instrument: InstrumentId,
+    pub deal: Option<Deal>,
+    pub seats: Vec<Seat>,
+    pub cooldown_until: Timestamp,
+    /// When the price is looked at again that the instrument would not take every order at.
+    pub unfit_until: Timestamp,
+    /// A user asked for a deal.
+    pub start_wanted: bool,
+    /// Why no deal was started when last looked at.
+    pub no_deal: Option<NoDeal>,
+}
+
+/// A slot that holds, held or shall hold an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seat {
+    pub slot: Slot,
+    /// The number of the last order, counted up before the next.
+    pub generation: Option<Generation>,
+    /// Boxed, as what follows: a lane has room for more seats than it holds orders.
+    pub order: Option<Box<Order>>,
+    /// The fills of the last settled order: they may be told again.
+    pub last_trades: Box<[TradeId]>,
+    pub blocked: Option<Box<Blocked>>,
+    /// Waits for `dispatch` to grant a place.
+    pub queued: bool,
+}
+
+/// A wanted order that cannot be placed, and when it is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocked {
+    pub reason: BlockReason,
+    pub attempts: u16,
+    pub retry_at: Timestamp,
+}
+
+/// Pauses between attempts double from the first to the last.
+const RETRY_FIRST: Millis = Millis::from_secs(1);
+const RETRY_LAST: Millis = Millis::from_secs(300);
+
+impl Bot {
+    /// A new bot; `None` when one of its instruments does not exist.
+    pub fn new(id: BotId, config: Config, instruments: &Instruments) -> Option<Self> {
+        let lanes = lanes_of(&config, instruments)?;
+        let head = Head {
+            id,
+            status: BotStatus::Running,
+            entries_paused: false,
+            version: 1,
+            configs: vec![(1, Arc::new(config))],
+            next_deal: DealNo::new(1),
+            deals_opened: 0,
+            deals_closed: 0,
+            profit: Quote::ZERO,
+            dust: BTreeMap::new(),
+        };
+        Some(Self { head, lanes })
+    }
+
+    /// Takes in new settings. Lanes that are no longer named stay until their deal is over.
+    pub fn edit(&mut self, config: Config, instruments: &Instruments) -> Option<u32> {
+        let wanted = lanes_of(&config, instruments)?;
+        let names = |instrument| wanted.iter().any(|lane| lane.instrument == instrument);
+        self.lanes.retain(|lane| lane.deal.is_some() || names(lane.instrument));
+        for lane in &wanted {
+            if !self.lanes.iter().any(|known| known.instrument == lane.instrument) {
+                self.lanes.push(lane.clone());
+            }
+        }
+        self.head.version = self.head.version.checked_add(1)?;
+        self.head.configs.push((self.head.version, Arc::new(config)));
+        self.forget_old_versions();
+        Some(self.head.version)
+    }
+
+    /// Settings that no deal follows any more go.
+    pub fn forget_old_versions(&mut self) {
+        let current = self.head.version;
+        let lanes = &self.lanes;
+        let follows = |version: u32| {
+            lanes.iter().any(|lane| lane.deal.as_ref().is_some_and(|deal| deal.version == version))
+        };
+        self.head.configs.retain(|(version, _)| *version == current || follows(*version));
+    }
+
+    pub fn active_deals(&self) -> u16 {
+        let open = self.lanes.iter().filter(|lane| lane.deal.is_some()).count();
+        u16::try_from(open).unwrap_or(u16::MAX)
+    }
+
+    pub fn has_orders(&self) -> bool {
+        self.lanes.iter().any(Lane::has_orders)
+    }
+}
+
+impl Head {
+    pub fn config(&self, version: u32) -> Option<Arc<Config>> {
+        let found = self.configs.iter().find(|(known, _)| *known == version);
+        found.map(|(_, config)| Arc::clone(config))
+    }
+
+    /// The settings that new deals follow.
+    pub fn current(&self) -> Option<Arc<Config>> {
+        self.config(self.version)
+    }
+
+    /// Holds its settings in common with another bot's where they are the same.
+    pub(crate) fn share_terms(&mut self, other: &Config) {
+        for (_, config) in &mut self.configs {
+            Arc::make_mut(config).share_terms(other);
+        }
+    }
+
+    pub fn add_dust(&mut self, asset: Asset, qty: Qty) -> Result<(), MathError> {
+        let dust = self.dust.entry(asset).or_insert(Qty::ZERO);
+        *dust = dust.plus(qty)?;
+        Ok(())
+    }
+}
+
+impl Lane {
+    pub fn new(instrument: InstrumentId) -> Self {
+        Self {
+            instrument,
+            deal: None,
+            seats: Vec::new(),
+            cooldown_until: Timestamp::MIN,
+            unfit_until: Timestamp::MIN,
+            start_wanted: false,
+            no_deal: None,
+        }
+    }
+
+    pub fn has_orders(&self) -> bool {
+        self.seats.iter().any(|seat| seat.order.is_some())
+    }
+
+    pub fn seat(&self, slot: Slot) -> Option<&Seat> {
+        self.seats.iter().find(|seat| seat.slot == slot)
+    }
+
+    /// The seat of a slot, made when it is missing.
+    pub fn seat_mut(&mut self, slot: Slot) -> &mut Seat {
+        let place = self.seats.iter().position(|seat| seat.slot == slot).unwrap_or_else(|| {
+            // Seats are made once in a deal and kept: spare ones would only wait.
+            self.seats.reserve_exact(1);
+            self.seats.push(Seat::new(slot));
+            self.seats.len() - 1
+        });
+        #[expect(clippy::indexing_slicing, reason = "the place was found or made just above")]
+        &mut self.seats[place]
+    }
+
+    /// The order that a client order id names, if it is the current one of its slot.
+    pub fn order_mut(&mut self, slot: Slot, generation: Generation) -> Option<&mut Order> {
+        let seat = self.seats.iter_mut().find(|seat| seat.slot == slot)?;
+        if seat.generation != Some(generation) {
+            return None;
+        }
+        seat.order.as_deref_mut()
+    }
+
+    pub fn orders(&self) -> impl Iterator<Item = (Slot, &Order)> {
+        self.seats.iter().filter_map(|seat| seat.order.as_deref().map(|order| (seat.slot, order)))
+    }
+}
+
+impl Seat {
+    pub(crate) fn new(slot: Slot) -> Self {
+        Self {
+            slot,
+            generation: None,
+            order: None,
+            last_trades: Box::default(),
+            blocked: None,
+            queued: false,
+        }
+    }
+
+    /// Notes that the slot cannot be filled now. Returns whether this is news.
+    pub(crate) fn block(&mut self, reason: BlockReason, now: Timestamp) -> bool {
+        let former = self.blocked.as_deref().filter(|former| former.reason == reason);
+        let attempts = former.map_or(0, |former| former.attempts).saturating_add(1);
+        let is_news = former.is_none();
+        let retry_at = now.plus(backoff(attempts));
+        self.blocked = Some(Box::new(Blocked { reason, attempts, retry_at }));
+        is_news
+    }
+
+    pub(crate) fn block_until(&mut self, reason: BlockReason, retry_at: Timestamp) {
+        let former = self.blocked.as_deref();
+        let attempts = former.map_or(0, |former| former.attempts).saturating_add(1);
+        self.blocked = Some(Box::new(Blocked { reason, attempts, retry_at }));
+    }
+}
+
+/// How long to wait after the given number of attempts.
+pub(crate) fn backoff(attempts: u16) -> Millis {
+    let doublings = u32::from(attempts.saturating_sub(1).min(16));
+    RETRY_FIRST.times(1 << doublings).min(RETRY_LAST)
+}
+
+fn lanes_of(config: &Config, instruments: &Instruments) -> Option<Vec<Lane>> {
+    let lane = |symbol| instruments.find(symbol).map(|instrument| Lane::new(instrument.id));
+    let mut lanes: Vec<Lane> =
+        config.pairs().iter().map(|symbol| lane(*symbol)).collect::<Option<_>>()?;
+    // Most bots have one lane; room for three more would be most of what the bot takes.
+    lanes.shrink_to_fit();
+    Some(lanes)
+}

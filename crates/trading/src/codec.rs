@@ -1,0 +1,101 @@
+//! The bytes of snapshots, journal entries and recordings: postcard behind a schema and a rules
+//! version. Only what is written here is opaque to the store; `tranche replay --text` shows it.
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tranche_model::{
+    fill::Fill,
+    record::{Call, CallLane, DealRow, FillRow, IntentRow, VerdictRow},
+};
+
+use crate::{
+    account::Desk,
+    bot::Bot,
+    event::{Effects, Event},
+    why::WhyRecord,
+};
+
+/// Changes when bytes written before cannot be read any more as they are.
+pub const SCHEMA: u16 = 1;
+/// Changes when the same events give other effects.
+pub const RULES: u16 = 1;
+
+/// Why bytes could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    #[error(
+        "written by a newer version of Tranche (schema {0}, this one knows {SCHEMA}); update it"
+    )]
+    Newer(u16),
+    #[error("the bytes are damaged or not ours: {0}")]
+    Unreadable(postcard::Error),
+}
+
+/// What left an account for one event, in the form that two runs are compared by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trace {
+    pub calls: Vec<(CallLane, Call)>,
+    pub asks: Vec<(CallLane, u16)>,
+    pub intents: Vec<IntentRow>,
+    pub fills: Vec<FillRow>,
+    pub deals: Vec<DealRow>,
+    pub verdicts: Vec<VerdictRow>,
+    pub lookups: Vec<Fill>,
+    pub whys: Vec<WhyRecord>,
+}
+
+pub fn encode_bot(bot: &Bot) -> Result<Vec<u8>, CodecError> {
+    encode(bot)
+}
+
+pub fn decode_bot(bytes: &[u8]) -> Result<Bot, CodecError> {
+    decode(bytes)
+}
+
+pub fn encode_desk(desk: &Desk) -> Result<Vec<u8>, CodecError> {
+    encode(desk)
+}
+
+pub fn decode_desk(bytes: &[u8]) -> Result<Desk, CodecError> {
+    decode(bytes)
+}
+
+pub fn encode_event(event: &Event) -> Result<Vec<u8>, CodecError> {
+    encode(event)
+}
+
+pub fn decode_event(bytes: &[u8]) -> Result<Event, CodecError> {
+    decode(bytes)
+}
+
+/// What an account wanted done, as bytes.
+pub fn encode_trace(effects: &Effects) -> Result<Vec<u8>, CodecError> {
+    encode(&Trace {
+        calls: effects.calls.clone(),
+        asks: effects.asks.clone(),
+        intents: effects.intents.clone(),
+        fills: effects.fills.clone(),
+        deals: effects.deals.clone(),
+        verdicts: effects.verdicts.clone(),
+        lookups: effects.lookups.clone(),
+        whys: effects.whys.clone(),
+    })
+}
+
+pub fn decode_trace(bytes: &[u8]) -> Result<Trace, CodecError> {
+    decode(bytes)
+}
+
+/// Any of our types behind the versions; for recordings, which hold more than the above.
+pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
+    postcard::to_allocvec(&(SCHEMA, RULES, value)).map_err(CodecError::Unreadable)
+}
+
+/// Reads what [`encode`] wrote.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let (schema, rest) = postcard::take_from_bytes::<u16>(bytes).map_err(CodecError::Unreadable)?;
+    if SCHEMA < schema {
+        return Err(CodecError::Newer(schema));
+    }
+    let (_rules, value) = postcard::from_bytes::<(u16, T)>(rest).map_err(CodecError::Unreadable)?;
+    Ok(value)
+}

@@ -1,0 +1,365 @@
+//! One deal of a DCA bot, from the base order to the last coin sold: how its state changes.
+//!
+//! What it wants at the exchange is in `wants`, what it waits for in `waits`.
+
+use serde::{Deserialize, Serialize};
+use tranche_model::{
+    asset::Asset,
+    balance::FeeRates,
+    decimal::{self, MathError, Rounding},
+    fill::Fill,
+    filter::Filter,
+    ids::{DealNo, Slot},
+    instrument::Instrument,
+    money::{Amount, Price, Qty, Quote},
+    order::OrderStatus,
+    time::Timestamp,
+};
+
+use super::{
+    config::Config,
+    draft::{BaseOrderType, QtyRounding},
+    ladder,
+    position::Position,
+    taken::Taken,
+    targets,
+};
+use crate::why::{Ended, Why};
+
+/// A cycle from base order to close.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deal {
+    pub no: DealNo,
+    /// Which version of the bot's settings rules it.
+    pub version: u32,
+    pub opened_at: Timestamp,
+    pub phase: Phase,
+    pub position: Position,
+    /// Where the ladder of safety orders starts; `None` until the base order is done.
+    pub origin: Option<Price>,
+    /// What the base order cost, fees included.
+    pub base_spent: Quote,
+    /// Safety orders that are done.
+    pub levels: Taken,
+    /// Orders that are filled in part.
+    pub progress: Vec<Progress>,
+    /// Where the position is sold with the wanted profit; moves with every buy.
+    pub take_profit: Option<Price>,
+    /// The most that may be spent, fees included.
+    pub budget: Quote,
+    /// Fees paid in neither base nor quote, as they were taken.
+    pub third_fees: Vec<(Asset, Amount)>,
+    /// The last price that the deal was shown.
+    pub seen: Price,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// The base order is wanted.
+    Entering(Entry),
+    Holding(Holding),
+    /// Everything that can be sold is sold at market, or was.
+    Exiting {
+        reason: Ended,
+        since: Timestamp,
+        alarmed: bool,
+    },
+    /// Taken off by the user, who keeps the coins.
+    Abandoned,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    pub order: EntryOrder,
+    /// No longer wanted: what was filled by now is the base, if it can be sold.
+    pub given_up: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EntryOrder {
+    Market,
+    Limit { price: Price, leaves: Qty, priced_at: Timestamp },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Holding {
+    /// The highest price since the take profit was reached, when it trails.
+    pub peak: Option<Peak>,
+    /// Since when the price has been at or below the stop.
+    pub below_stop_since: Option<Timestamp>,
+    /// Watched safety orders whose price was passed, wanted as one order.
+    pub merge: Option<Merge>,
+}
+
+/// A running maximum, and when it was last written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peak {
+    pub price: Price,
+    pub known_at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merge {
+    pub from: u16,
+    pub to: u16,
+    pub quote: Quote,
+}
+
+/// The filled part of a slot that is not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    pub slot: Slot,
+    pub filled: Qty,
+    pub spent: Quote,
+}
+
+/// What a deal is told.
+#[derive(Debug, Clone, Copy)]
+pub enum Fact<'a> {
+    Filled {
+        slot: Slot,
+        fill: &'a Fill,
+    },
+    /// The order of the slot ended and every fill is booked.
+    Settled {
+        slot: Slot,
+        executed: Qty,
+        status: OrderStatus,
+    },
+    /// None of the deal's orders is out.
+    Quiet,
+    /// A fresh price, with the running maximum when one is followed.
+    Price {
+        price: Price,
+        peak: Option<Price>,
+    },
+    /// The running maximum, written down now and then.
+    Checkpoint {
+        peak: Price,
+    },
+    /// A time has come and no fresh price is known.
+    Time,
+    Close,
+    Abandon,
+}
+
+/// What the deal's functions may look at beside its state.
+#[derive(Debug, Clone, Copy)]
+pub struct Scene<'a> {
+    pub config: &'a Config,
+    pub instrument: &'a Instrument,
+    pub fees: FeeRates,
+    pub now: Timestamp,
+}
+
+/// Digits of a part of a position before it is brought to a step.
+const PART_SCALE: u32 = 18;
+
+impl Deal {
+    /// Opens at a fresh price.
+    pub fn open(
+        no: DealNo,
+        version: u32,
+        price: Price,
+        scene: &Scene<'_>,
+    ) -> Result<Self, MathError> {
+        let mut deal = Self {
+            no,
+            version,
+            opened_at: scene.now,
+            phase: Phase::Entering(Entry { order: EntryOrder::Market, given_up: false }),
+            position: Position::default(),
+            origin: None,
+            base_spent: Quote::ZERO,
+            levels: Taken::default(),
+            progress: Vec::new(),
+            take_profit: None,
+            budget: budget(scene, price)?,
+            third_fees: Vec::new(),
+            seen: price,
+        };
+        if scene.config.base_order_type() == BaseOrderType::Limit {
+            let order = deal.limit_entry(price, scene)?;
+            deal.phase = Phase::Entering(Entry { order, given_up: false });
+        }
+        Ok(deal)
+    }
+
+    /// Moves the state on.
+    pub fn apply(
+        &mut self,
+        fact: Fact<'_>,
+        scene: &Scene<'_>,
+        log: &mut Vec<Why>,
+    ) -> Result<(), MathError> {
+        match fact {
+            Fact::Filled { slot, fill } => self.filled(slot, fill, scene, log),
+            Fact::Settled { slot, executed, status } => {
+                self.settled(slot, (executed, status), scene, log)
+            }
+            Fact::Quiet => match self.phase {
+                Phase::Entering(entry) if entry.given_up => {
+                    self.base_settled(entry, OrderStatus::Cancelled, scene, log)
+                }
+                Phase::Entering(_)
+                | Phase::Holding(_)
+                | Phase::Exiting { .. }
+                | Phase::Abandoned => Ok(()),
+            },
+            Fact::Price { price, peak } => self.priced(price, peak, scene, log),
+            Fact::Checkpoint { peak } => {
+                if let Phase::Holding(Holding { peak: Some(known), .. }) = &mut self.phase {
+                    *known = Peak { price: peak.max(known.price), known_at: scene.now };
+                }
+                Ok(())
+            }
+            Fact::Time => {
+                self.sound_alarm(scene, log);
+                Ok(())
+            }
+            Fact::Close => {
+                log.push(Why::ClosedByCommand);
+                self.exit(Ended::ClosedByCommand, scene);
+                Ok(())
+            }
+            Fact::Abandon => {
+                log.push(Why::CancelledByCommand);
+                self.phase = Phase::Abandoned;
+                Ok(())
+            }
+        }
+    }
+
+    /// How the deal ended, once none of its orders is out.
+    pub fn over(&self, scene: &Scene<'_>) -> Result<Option<Ended>, MathError> {
+        match self.phase {
+            Phase::Entering(entry) if entry.given_up && self.position.bought.is_zero() => {
+                Ok(Some(Ended::NoEntry))
+            }
+            Phase::Exiting { reason, .. } if !self.can_sell(scene)? => Ok(Some(reason)),
+            Phase::Abandoned => Ok(Some(Ended::Cancelled)),
+            Phase::Entering(_) | Phase::Holding(_) | Phase::Exiting { .. } => Ok(None),
+        }
+    }
+
+    /// What of the position can be sold in whole steps.
+    pub fn sellable(&self, scene: &Scene<'_>) -> Result<Qty, MathError> {
+        self.position.sellable(scene.instrument)
+    }
+
+    /// What of it one market order takes. The rest follows once that is settled.
+    pub(super) fn sellable_at_once(&self, scene: &Scene<'_>) -> Result<Qty, MathError> {
+        let mut qty = self.sellable(scene)?;
+        for filter in &scene.instrument.filters {
+            let (Filter::LotSize { min, max, step } | Filter::MarketLotSize { min, max, step }) =
+                filter
+            else {
+                continue;
+            };
+            if max.is_positive() && *max < qty {
+                // Even parts: a small rest could not be sold.
+                let parts = decimal::div(qty.get(), max.get(), 0, Rounding::Up)?;
+                qty = Qty::new(decimal::div(qty.get(), parts, PART_SCALE, Rounding::Down)?);
+                qty = qty.to_step(scene.instrument.step, Rounding::Up)?.min(*max);
+            }
+            qty = qty.to_step(*step, Rounding::Down)?;
+            if qty < *min {
+                return Ok(Qty::ZERO);
+            }
+        }
+        Ok(qty)
+    }
+
+    /// Whether what can be sold is large enough for an order.
+    pub fn can_sell(&self, scene: &Scene<'_>) -> Result<bool, MathError> {
+        Ok(scene.instrument.is_tradable(self.sellable_at_once(scene)?, self.seen))
+    }
+
+    /// The stop in force.
+    pub fn stop(&self, scene: &Scene<'_>) -> Result<Option<Price>, MathError> {
+        match self.origin {
+            Some(origin) => targets::stop(scene.config, scene.instrument, origin, &self.position),
+            None => Ok(None),
+        }
+    }
+
+    /// The running maximum, while one is followed.
+    pub const fn peak(&self) -> Option<Peak> {
+        match self.phase {
+            Phase::Holding(holding) => holding.peak,
+            Phase::Entering(_) | Phase::Exiting { .. } | Phase::Abandoned => None,
+        }
+    }
+
+    /// The slot of the watched safety orders that are wanted as one.
+    pub(crate) fn merged_slot(&self) -> Option<Slot> {
+        match self.phase {
+            Phase::Holding(Holding { merge: Some(merge), .. }) => Slot::safety(merge.to),
+            Phase::Entering(_) | Phase::Holding(_) | Phase::Exiting { .. } | Phase::Abandoned => {
+                None
+            }
+        }
+    }
+
+    /// Forgets which watched safety orders were passed; the next price says it again.
+    pub(crate) const fn drop_merge(&mut self) {
+        if let Phase::Holding(holding) = &mut self.phase {
+            holding.merge = None;
+        }
+    }
+
+    /// Follows other settings from now on.
+    pub fn adopt(
+        &mut self,
+        version: u32,
+        scene: &Scene<'_>,
+        log: &mut Vec<Why>,
+    ) -> Result<(), MathError> {
+        self.version = version;
+        self.budget = budget(scene, self.seen)?;
+        if matches!(self.phase, Phase::Holding(_)) { self.aim(scene, log) } else { Ok(()) }
+    }
+
+    pub(super) fn progress(&self, slot: Slot) -> (Qty, Quote) {
+        let found = self.progress.iter().find(|progress| progress.slot == slot);
+        found.map_or((Qty::ZERO, Quote::ZERO), |progress| (progress.filled, progress.spent))
+    }
+
+    /// The slot is done. It was the only one in most deals, and its room is given back.
+    pub(super) fn forget_progress(&mut self, slot: Slot) {
+        self.progress.retain(|progress| progress.slot != slot);
+        self.progress.shrink_to_fit();
+    }
+
+    /// The price of a safety order; `None` when the ladder has no such place.
+    pub(super) fn level_price(
+        &self,
+        number: u16,
+        scene: &Scene<'_>,
+    ) -> Result<Option<Price>, MathError> {
+        let Some(base) = self.origin else { return Ok(None) };
+        let Some(slot) = Slot::safety(number) else { return Ok(None) };
+        if scene.config.level(number).is_none() {
+            // The deal follows other settings by now, with a shorter ladder.
+            return Ok(None);
+        }
+        // What the order itself bought does not move it: it would run away from the market.
+        let (filled, spent) = self.progress(slot);
+        let average = Some((self.position.cost.minus(spent)?, self.position.bought.minus(filled)?));
+        let origin = ladder::Origin { base, average };
+        ladder::price(scene.config, scene.instrument, number, origin).map(Some)
+    }
+
+    pub(super) fn exit(&mut self, reason: Ended, scene: &Scene<'_>) {
+        self.phase = Phase::Exiting { reason, since: scene.now, alarmed: false };
+    }
+}
+
+/// The most that a deal may spend, fees included, by its settings.
+fn budget(scene: &Scene<'_>, price: Price) -> Result<Quote, MathError> {
+    let round_up = match scene.config.qty_rounding() {
+        QtyRounding::Up => Some((scene.instrument.step, price)),
+        QtyRounding::Down => None,
+    };
+    ladder::budget_per_deal(scene.config, &scene.fees, round_up)
+}

@@ -1,0 +1,365 @@
+//! Book-keeping of one order, from intent to settlement.
+//!
+//! `Intent → Open → Ended`, with `Unknown` reachable from each of the first two; only evidence leaves
+//! `Unknown`. An order is settled when it ended *and* the booked fills add up to what the venue says
+//! was executed. Fills are truth, the status is a hint: `executed` never falls and an end is final.
+
+use serde::{Deserialize, Serialize};
+use tranche_model::{
+    client_order_id::ClientOrderId,
+    decimal::MathError,
+    fill::Fill,
+    ids::TradeId,
+    money::{Amount, Fraction, Qty, Quote},
+    order::{OrderKind, OrderReport, OrderStatus, Side},
+    record::CallLane,
+    time::Timestamp,
+};
+
+/// An order that may exist at the venue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    pub client_id: ClientOrderId,
+    pub side: Side,
+    pub kind: OrderKind,
+    pub lane: CallLane,
+    pub stage: Stage,
+    /// Most orders wait without any; they take no room for it.
+    executions: Option<Box<Executions>>,
+    /// Until when the order may have left.
+    pub send_by: Timestamp,
+    pub created_at: Timestamp,
+    /// The venue's time of the last report.
+    pub reported_at: Timestamp,
+    pub cancel: Cancel,
+}
+
+/// What of an order was executed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+struct Executions {
+    executed: Qty,
+    booked: Qty,
+    booked_quote: Quote,
+    /// Fills that were booked, to notice repeats.
+    trades: Vec<TradeId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stage {
+    /// Committed, or about to be; may be on its way.
+    Intent,
+    Open,
+    /// It may exist or not.
+    Unknown(Evidence),
+    /// The venue said once, unasked, that it ended; a second reading decides.
+    Ending,
+    Ended(OrderStatus),
+}
+
+/// What was learned about an order whose fate is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Evidence {
+    /// How often the venue said explicitly that it knows no such order, when that counted.
+    pub not_found: u8,
+    pub first_not_found_at: Option<Timestamp>,
+    /// The trades since the order's creation were read after it could have arrived.
+    pub trades_read: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cancel {
+    No,
+    /// Asked; the answer is awaited.
+    Asked,
+    /// The asking failed and is repeated at this time. A cancel is harmless to repeat.
+    Again {
+        at: Timestamp,
+        attempts: u16,
+    },
+}
+
+/// What a fill or report meant for the book-keeping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Booking {
+    New,
+    Repeated,
+}
+
+impl Order {
+    pub(crate) fn intent(
+        client_id: ClientOrderId,
+        (side, kind, lane): (Side, OrderKind, CallLane),
+        send_by: Timestamp,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            client_id,
+            side,
+            kind,
+            lane,
+            stage: Stage::Intent,
+            executions: None,
+            send_by,
+            created_at,
+            reported_at: Timestamp::MIN,
+            cancel: Cancel::No,
+        }
+    }
+
+    /// What the venue says was executed, or more when fills arrived first.
+    pub fn executed(&self) -> Qty {
+        self.executions.as_ref().map_or(Qty::ZERO, |executions| executions.executed)
+    }
+
+    /// What was booked from fills.
+    pub fn booked(&self) -> Qty {
+        self.executions.as_ref().map_or(Qty::ZERO, |executions| executions.booked)
+    }
+
+    pub fn booked_quote(&self) -> Quote {
+        self.executions.as_ref().map_or(Quote::ZERO, |executions| executions.booked_quote)
+    }
+
+    /// Ended, and every execution booked.
+    pub fn is_settled(&self) -> bool {
+        self.end().is_some() && self.booked() == self.executed()
+    }
+
+    /// The fills that were booked, of an order that is settled.
+    pub(crate) fn into_trades(self) -> Vec<TradeId> {
+        self.executions.map(|executions| executions.trades).unwrap_or_default()
+    }
+
+    pub const fn end(&self) -> Option<OrderStatus> {
+        match self.stage {
+            Stage::Ended(status) => Some(status),
+            Stage::Intent | Stage::Open | Stage::Unknown(_) | Stage::Ending => None,
+        }
+    }
+
+    pub const fn is_unknown(&self) -> bool {
+        match self.stage {
+            Stage::Unknown(_) => true,
+            Stage::Intent | Stage::Open | Stage::Ending | Stage::Ended(_) => false,
+        }
+    }
+
+    /// Asked for and not executed, in base units; `None` for a market order sized in quote.
+    pub fn leaves(&self) -> Result<Option<Qty>, MathError> {
+        self.kind.qty().map(|qty| qty.minus_floored(self.executed())).transpose()
+    }
+
+    /// Takes in a venue's word. `is_final` marks answers that settle the matter: the reply to the
+    /// order's own placement or cancel, and a second reading.
+    pub(crate) fn report(&mut self, report: &OrderReport, is_final: bool) {
+        if self.executed() < report.executed {
+            self.executions.get_or_insert_default().executed = report.executed;
+        }
+        // Reads lag: one from before the last report says nothing new.
+        if self.end().is_some() || report.updated_at < self.reported_at {
+            return;
+        }
+        self.reported_at = report.updated_at;
+        self.stage = match report.status {
+            OrderStatus::Filled => Stage::Ended(OrderStatus::Filled),
+            OrderStatus::Cancelled | OrderStatus::Rejected | OrderStatus::Expired => {
+                let expected = self.cancel != Cancel::No || self.stage == Stage::Ending;
+                if is_final || expected { Stage::Ended(report.status) } else { Stage::Ending }
+            }
+            OrderStatus::Open | OrderStatus::PartiallyFilled => Stage::Open,
+            OrderStatus::Unrecognized if self.stage == Stage::Intent => Stage::Open,
+            OrderStatus::Unrecognized => self.stage,
+        };
+    }
+
+    /// Books a fill once. A fill proves that the order exists, whatever was believed.
+    pub(crate) fn fill(&mut self, fill: &Fill) -> Result<Booking, MathError> {
+        let executions = self.executions.get_or_insert_default();
+        if executions.trades.contains(&fill.trade_id) {
+            return Ok(Booking::Repeated);
+        }
+        executions.trades.push(fill.trade_id);
+        executions.booked = executions.booked.plus(fill.qty)?;
+        executions.booked_quote = executions.booked_quote.plus(fill.quote)?;
+        executions.executed = executions.executed.max(executions.booked);
+        let booked = executions.booked;
+        let is_filled = self.kind.qty().is_some_and(|qty| qty <= booked);
+        match self.stage {
+            Stage::Intent | Stage::Unknown(_) | Stage::Open | Stage::Ending if is_filled => {
+                self.stage = Stage::Ended(OrderStatus::Filled);
+            }
+            Stage::Intent | Stage::Unknown(_) => self.stage = Stage::Open,
+            Stage::Open | Stage::Ending | Stage::Ended(_) => {}
+        }
+        Ok(Booking::New)
+    }
+
+    /// The definite no of a venue, or proof that the order never got there.
+    pub(crate) fn refused(&mut self) {
+        if self.end().is_none() {
+            self.stage = Stage::Ended(OrderStatus::Rejected);
+        }
+    }
+
+    /// No usable answer came: from here on only evidence counts.
+    pub(crate) fn lost(&mut self) {
+        if self.stage == Stage::Intent {
+            self.stage = Stage::Unknown(Evidence::default());
+        }
+    }
+
+    /// Whether a cancel was asked for is not remembered by a new owner: it may be asked for again.
+    pub(crate) fn forget_cancel(&mut self, now: Timestamp) {
+        if self.cancel != Cancel::No {
+            self.cancel = Cancel::Again { at: now, attempts: 0 };
+        }
+    }
+
+    /// What the order holds back: quote for a buy, base for a sale.
+    pub(crate) fn reserved(&self, fee: Fraction) -> Result<Amount, MathError> {
+        if self.is_settled() {
+            return Ok(Amount::ZERO);
+        }
+        match (self.side, self.kind.qty()) {
+            (Side::Sell, Some(qty)) => Ok(qty.minus_floored(self.booked())?.amount()),
+            (Side::Sell, None) => Ok(Amount::ZERO),
+            (Side::Buy, _) => {
+                let most = self.kind.quote_max().transpose()?.unwrap_or(Quote::ZERO);
+                let open = most.minus_floored(self.booked_quote())?;
+                Ok(open.scaled(fee.grown()?)?.amount())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tranche_model::{
+        client_order_id::{OrderKey, Origin},
+        fill::{Fee, Liquidity},
+        ids::{
+            BotId, DealNo, Generation, Incarnation, Installation, InstrumentId, Slot, VenueOrderId,
+        },
+        money::Price,
+        order::TimeInForce,
+    };
+
+    use super::*;
+
+    #[test]
+    fn an_order_is_settled_when_its_fills_add_up() {
+        let mut order = order("2");
+        order.report(&report(OrderStatus::Filled, "2"), false);
+        assert!(!order.is_settled());
+
+        order.fill(&fill(1, "1.5")).unwrap();
+        order.fill(&fill(1, "1.5")).unwrap();
+        assert!(!order.is_settled());
+
+        order.fill(&fill(2, "0.5")).unwrap();
+        assert!(order.is_settled());
+        assert_eq!(order.booked(), qty("2"));
+    }
+
+    #[test]
+    fn an_unasked_end_needs_a_second_reading() {
+        let mut order = order("2");
+        order.report(&report(OrderStatus::Cancelled, "0"), false);
+        assert_eq!(order.stage, Stage::Ending);
+
+        // The second reading shows that the first was passing nonsense.
+        order.report(&report(OrderStatus::Filled, "2"), false);
+        assert_eq!(order.end(), Some(OrderStatus::Filled));
+    }
+
+    #[test]
+    fn an_end_is_final_but_late_executions_count() {
+        let mut order = order("2");
+        order.report(&report(OrderStatus::Cancelled, "1"), true);
+        order.report(&report(OrderStatus::Open, "0"), false);
+        assert_eq!(order.end(), Some(OrderStatus::Cancelled));
+        assert_eq!(order.executed(), qty("1"));
+
+        order.fill(&fill(1, "1")).unwrap();
+        assert!(order.is_settled());
+    }
+
+    #[test]
+    fn an_unknown_word_is_never_an_end() {
+        let mut order = order("2");
+        order.report(&report(OrderStatus::Unrecognized, "0"), true);
+        assert_eq!(order.stage, Stage::Open);
+    }
+
+    #[test]
+    fn a_fill_proves_a_lost_order_alive() {
+        let mut order = order("2");
+        order.lost();
+        assert!(order.is_unknown());
+        order.fill(&fill(1, "1")).unwrap();
+        assert_eq!(order.stage, Stage::Open);
+    }
+
+    fn qty(text: &str) -> Qty {
+        Qty::parse(text).unwrap()
+    }
+
+    fn id() -> ClientOrderId {
+        let origin =
+            Origin { installation: Installation::new(1), incarnation: Incarnation::new(1) };
+        let key = OrderKey {
+            bot: BotId::new(1),
+            deal: DealNo::new(1),
+            slot: Slot::BASE,
+            generation: Generation::new(1),
+        };
+        ClientOrderId::pack(origin, key).unwrap()
+    }
+
+    fn kind(amount: &str) -> OrderKind {
+        OrderKind::Limit {
+            price: Price::parse("100").unwrap(),
+            qty: qty(amount),
+            time_in_force: TimeInForce::GoodTillCancelled,
+        }
+    }
+
+    fn order(amount: &str) -> Order {
+        let ask = (Side::Buy, kind(amount), CallLane::Entry);
+        Order::intent(id(), ask, Timestamp::from_ms(3000), Timestamp::from_ms(0))
+    }
+
+    fn report(status: OrderStatus, executed: &str) -> OrderReport {
+        OrderReport {
+            client_id: id(),
+            venue_id: VenueOrderId::new(7),
+            instrument: InstrumentId::new(0),
+            side: Side::Buy,
+            kind: kind("2"),
+            status,
+            executed: qty(executed),
+            executed_quote: Quote::ZERO,
+            updated_at: Timestamp::from_ms(1),
+        }
+    }
+
+    fn fill(trade: u128, amount: &str) -> Fill {
+        Fill {
+            trade_id: TradeId::new(trade),
+            client_id: Some(id()),
+            venue_order_id: VenueOrderId::new(7),
+            instrument: InstrumentId::new(0),
+            side: Side::Buy,
+            price: Price::parse("100").unwrap(),
+            qty: qty(amount),
+            quote: Price::parse("100").unwrap().times(qty(amount)).unwrap(),
+            fee: Fee {
+                asset: tranche_model::asset::Asset::parse("USDT").unwrap(),
+                amount: Amount::ZERO,
+                in_quote: Some(Quote::ZERO),
+            },
+            liquidity: Liquidity::Maker,
+            at: Timestamp::from_ms(1),
+        }
+    }
+}
