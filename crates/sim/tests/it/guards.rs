@@ -1,0 +1,329 @@
+//! What keeps a fault small: quarantine, bursts, limits, verdicts.
+
+use tranche_model::{
+    asset::Symbol,
+    filter::Filter,
+    ids::{BotId, CommandId, DealNo, Slot},
+    instrument::{Instrument, TradingStatus},
+    money::{Price, Qty, Quote},
+    time::Millis,
+};
+use tranche_sim::{
+    driver::{Setup, Told},
+    exchange,
+};
+use tranche_trading::{
+    bot::BotStatus,
+    dca::{Draft, draft::BaseOrderType},
+    event::{Command, CommandBody, KillLevel, RiskLimits, Scope},
+    why::{BlockReason, Why},
+};
+
+use crate::scene::{
+    A, B, BOT, FIRST_DEAL, OURS, Scene, Terms, asset, config, draft, instrument, pct, price,
+};
+
+const OTHER: BotId = BotId::new(8);
+
+#[test]
+fn rules_that_break_a_bot_put_it_aside_and_the_others_go_on() {
+    let mut scene = Scene::new();
+    scene.create(BOT, draft());
+    scene.create(OTHER, on_b());
+    scene.tick(A, "100");
+    scene.tick(B, "100");
+    assert_eq!(scene.open().len(), 6);
+
+    scene.driver.change_rules(impossible());
+    scene.listen();
+
+    let status = |bot| scene.bot(bot).head.status.clone();
+    assert!(matches!(status(BOT), BotStatus::Quarantined { .. }), "{:?}", status(BOT));
+    assert_eq!(status(OTHER), BotStatus::Running);
+    assert_eq!(scene.open().len(), 6);
+    scene.tick(B, "103");
+    assert_eq!(scene.ended(), ["take_profit"]);
+
+    // The rules are mended, a user starts the bot, and its deal goes on.
+    scene.driver.change_rules(instrument(A, "AAA/USDT"));
+    scene.command(CommandBody::StartBot { bot: BOT }).unwrap();
+    scene.tick(A, "103");
+    assert_eq!(scene.ended(), ["take_profit", "take_profit"]);
+}
+
+#[test]
+fn fills_of_a_bot_in_quarantine_are_booked() {
+    let mut scene = Scene::new();
+    scene.create(BOT, draft());
+    scene.tick(A, "100");
+    scene.driver.change_rules(impossible());
+    scene.listen();
+
+    scene.tick(A, "98.5");
+
+    assert_eq!(scene.deal(BOT).position.bought, Qty::parse("2.01").unwrap());
+    assert_eq!(scene.driver.shard.accounts().count(), 1);
+}
+
+#[test]
+fn a_bot_that_would_break_again_is_not_started() {
+    let mut scene = Scene::new();
+    scene.create(BOT, draft());
+    scene.tick(A, "100");
+    scene.driver.change_rules(impossible());
+    let loads = scene.driver.loads_count;
+
+    let verdict = scene.command(CommandBody::StartBot { bot: BOT });
+
+    assert!(verdict.is_err_and(|why| why.contains("cannot go on")));
+    assert_eq!(scene.driver.loads_count, loads);
+}
+
+#[test]
+fn an_exit_never_sells_the_coins_of_another_deal() {
+    let setup = Setup {
+        exchange: exchange::Settings { latency: Millis::new(700), ..Default::default() },
+        ..Setup::default()
+    };
+    let mut scene = Scene::with(setup, Terms::default());
+    scene.wait(5);
+    let lonely = Draft { max_safety_orders: 0, active_safety_orders_count: None, ..draft() };
+    let stopped = Draft { stop_loss_pct: Some(pct("5")), ..lonely.clone() };
+    scene.create(BOT, stopped);
+    // Its take profit trails, so its coins lie free.
+    scene.create(OTHER, Draft { trailing_deviation_pct: Some(pct("1")), ..lonely });
+    scene.tick(A, "100");
+    scene.wait(5);
+
+    scene.tick(A, "94");
+
+    // The take profit is being taken back; until it is, nothing else is sold.
+    let is_close = |why: &&Why| matches!(why, Why::Placed { slot: Slot::CLOSE, .. });
+    assert_eq!(scene.whys.iter().filter(is_close).count(), 0);
+    scene.wait(5);
+    assert_eq!(scene.whys.iter().filter(is_close).count(), 1, "{:#?}", scene.whys);
+    assert_eq!(scene.ended(), ["stop_loss"]);
+}
+
+#[test]
+fn a_command_that_comes_twice_is_carried_out_once() {
+    let mut scene = Scene::new();
+    let config = Box::new(config(draft()));
+    let create =
+        Command { id: CommandId::new(500), body: CommandBody::CreateBot { bot: BOT, config } };
+    scene.driver.command(OURS, create.clone());
+    scene.driver.command(OURS, create.clone());
+    scene.evict();
+    scene.driver.command(OURS, create);
+    scene.listen();
+
+    let verdicts = scene.told.iter().filter(|told| matches!(told, Told::Verdict { .. })).count();
+    assert_eq!((verdicts, scene.account().bots.len()), (1, 1));
+}
+
+#[test]
+fn each_command_that_cannot_be_carried_out_says_why() {
+    let mut scene = Scene::new();
+    scene.create(BOT, draft());
+    scene.tick(A, "100");
+    let deal = FIRST_DEAL;
+    let strange = Draft { pairs: vec![Symbol::parse("CCC/USDT").unwrap()], ..draft() };
+    let strange = Box::new(config(strange));
+    let other = Box::new(config(on_b()));
+    let plain = Box::new(config(draft()));
+    let cases = [
+        (CommandBody::CreateBot { bot: BOT, config: plain.clone() }, "exists already"),
+        (CommandBody::CreateBot { bot: OTHER, config: strange }, "does not list"),
+        (CommandBody::EditBot { bot: OTHER, config: plain, open_deals: false }, "no bot"),
+        (CommandBody::EditBot { bot: BOT, config: other, open_deals: false }, "no deal is open"),
+        (CommandBody::DeleteBot { bot: BOT }, "a deal is open"),
+        (CommandBody::DeleteBot { bot: OTHER }, "no bot"),
+        (CommandBody::PauseEntries { scope: Scope::Bot(OTHER) }, "no bot"),
+        (CommandBody::StartBot { bot: OTHER }, "no bot"),
+        (CommandBody::StartDeal { bot: BOT, instrument: A }, "the most that the bot allows"),
+        (CommandBody::CancelDeal { bot: BOT, deal: DealNo::new(9) }, "no open deal 9"),
+        (CommandBody::CloseDeal { bot: OTHER, deal }, "no open deal 1"),
+    ];
+    for (body, why) in cases {
+        let verdict = scene.command(body.clone()).unwrap_err();
+        assert!(verdict.contains(why), "{body:?}: {verdict}");
+    }
+    scene.command(CommandBody::StopBot { bot: BOT }).unwrap();
+    let start = CommandBody::StartDeal { bot: BOT, instrument: A };
+    assert!(scene.command(start).unwrap_err().contains("stopped"));
+}
+
+#[test]
+fn kill_levels_stop_more_and_more() {
+    let mut scene = Scene::new();
+    scene.create(BOT, draft());
+    scene.tick(A, "100");
+
+    scene.command(CommandBody::Kill { level: KillLevel::PauseEntries }).unwrap();
+    assert_eq!(scene.open().len(), 3);
+    scene.command(CommandBody::Kill { level: KillLevel::CancelEntries }).unwrap();
+    assert_eq!(scene.open().len(), 1);
+    // A lower level does not lift a higher one.
+    scene.command(CommandBody::Kill { level: KillLevel::PauseEntries }).unwrap();
+    assert_eq!(scene.open().len(), 1);
+    scene.command(CommandBody::Kill { level: KillLevel::CloseAll }).unwrap();
+    assert_eq!((scene.open().len(), scene.ended()), (0, vec!["closed_by_command".to_owned()]));
+    scene.tick(A, "100");
+    assert_eq!(scene.open().len(), 0);
+
+    scene.command(CommandBody::Rearm).unwrap();
+    scene.tick(A, "100");
+    assert_eq!(scene.open().len(), 3);
+}
+
+#[test]
+fn a_stopped_bot_ends_its_deal_and_opens_none() {
+    let mut scene = Scene::new();
+    scene.create(BOT, draft());
+    scene.tick(A, "100");
+    scene.command(CommandBody::StopBot { bot: BOT }).unwrap();
+
+    scene.tick(A, "98.9");
+    assert_eq!(scene.deal(BOT).levels.count(), 1);
+    scene.tick(A, "103");
+    scene.tick(A, "103");
+
+    assert_eq!((scene.ended().len(), scene.open().len()), (1, 0));
+}
+
+#[test]
+fn a_bot_stops_after_its_number_of_deals() {
+    let mut scene = Scene::new();
+    scene.create(BOT, Draft { stop_after_deals: Some(2), ..draft() });
+    for price in ["100", "103", "106", "109", "112"] {
+        scene.tick(A, price);
+    }
+
+    assert_eq!(scene.ended().len(), 2);
+    assert_eq!(scene.bot(BOT).head.status, BotStatus::Stopped);
+}
+
+#[test]
+fn bots_share_the_places_of_an_instrument() {
+    let mut rules = instrument(A, "AAA/USDT");
+    rules.filters.push(Filter::MaxNumOrders { limit: 4 });
+    let mut scene = Scene::on(vec![rules], Setup::default(), Terms::default());
+    scene.create(BOT, draft());
+    scene.create(OTHER, draft());
+    scene.tick(A, "100");
+    scene.minutes(A, "100", 1);
+
+    assert_eq!(scene.open().len(), 4, "{:?}", scene.open());
+    let refused = |why: &Why| matches!(why, Why::Refused { .. });
+    assert!(!scene.whys.iter().any(refused), "{:?}", scene.whys);
+}
+
+#[test]
+fn bots_of_an_account_do_not_trade_with_each_other() {
+    let mut scene = Scene::new();
+    scene.create(BOT, Draft { max_safety_orders: 0, active_safety_orders_count: None, ..draft() });
+    scene.tick(A, "100");
+    // The take profit of the first stands at 102.21; a buy at 103 would meet it.
+    let limit = Draft { base_order_type: BaseOrderType::Limit, ..draft() };
+    scene.create(OTHER, limit);
+    let setup_price = scene.driver.exchange.last_price(A);
+    assert_eq!(setup_price, Some(price("100")));
+    scene.driver.exchange.set_status(A, TradingStatus::Halted, scene.driver.now());
+    scene.tick(A, "103");
+
+    let blocked = |why: &Why| matches!(why, Why::Blocked { reason: BlockReason::SelfCross, .. });
+    assert!(scene.whys.iter().any(blocked), "{:?}", scene.whys);
+}
+
+#[test]
+fn losses_of_a_day_end_its_entries() {
+    let mut scene = Scene::new();
+    scene.create(BOT, Draft { stop_loss_pct: Some(pct("5")), ..draft() });
+    let risk = RiskLimits { daily_loss_max: Some(quote("10")), ..RiskLimits::default() };
+    scene.command(CommandBody::SetRisk(risk)).unwrap();
+    scene.tick(A, "100");
+    scene.tick(A, "94");
+    assert_eq!(scene.ended(), ["stop_loss"]);
+
+    scene.minutes(A, "94", 2);
+    assert_eq!(scene.open().len(), 0, "{:?}", scene.open());
+
+    scene.wait(86_400);
+    scene.tick(A, "94");
+    assert_eq!(scene.open().len(), 3, "{:?}", scene.open());
+}
+
+#[test]
+fn what_is_too_little_to_be_sold_is_dust() {
+    let mut scene = Scene::new();
+    scene.create(BOT, Draft { max_safety_orders: 0, active_safety_orders_count: None, ..draft() });
+    scene.tick(A, "100");
+    scene.tick(A, "103");
+
+    // One coin less a fee of a thousandth; three digits can be sold.
+    assert_eq!(scene.ended(), ["take_profit"]);
+    let dust = scene.bot(BOT).head.dust.get(&asset("AAA")).copied();
+    assert_eq!(dust, None, "{dust:?}");
+
+    // The next deal began at once: 0.970 coins, less 0.00097.
+    scene.tick(A, "106");
+    assert_eq!(scene.ended().len(), 2);
+    let dust = scene.bot(BOT).head.dust.get(&asset("AAA")).copied();
+    assert!(dust.is_some_and(|dust| dust < Qty::parse("0.001").unwrap()), "{dust:?}");
+}
+
+#[test]
+fn a_stop_goes_before_the_take_profit_and_says_how_long_that_took() {
+    let exchange =
+        exchange::Settings { latency: Millis::new(700), ..exchange::Settings::default() };
+    let mut scene = Scene::with(Setup { exchange, ..Setup::default() }, Terms::default());
+    scene.wait(5);
+    scene.create(BOT, Draft { stop_loss_pct: Some(pct("5")), ..draft() });
+    scene.tick(A, "100");
+    scene.wait(5);
+
+    scene.tick(A, "94");
+    scene.wait(5);
+
+    assert_eq!(scene.ended(), ["stop_loss"]);
+    let waited = scene
+        .whys
+        .iter()
+        .find_map(|why| if let Why::ExitPreempted { waited } = why { Some(*waited) } else { None });
+    assert_eq!(waited, Some(Millis::new(700)));
+}
+
+#[test]
+fn a_market_order_larger_than_the_market_takes_goes_out_in_parts() {
+    let mut rules = instrument(A, "AAA/USDT");
+    let qty = |text| Qty::parse(text).unwrap();
+    rules.filters.push(Filter::MarketLotSize { min: Qty::ZERO, max: qty("1.5"), step: Qty::ZERO });
+    let mut scene = Scene::on(vec![rules], Setup::default(), Terms::default());
+    scene.create(BOT, draft());
+    scene.tick(A, "100");
+    scene.tick(A, "97.9");
+    assert_eq!(scene.deal(BOT).levels.count(), 2);
+    scene.command(CommandBody::StopBot { bot: BOT }).unwrap();
+
+    scene.command(CommandBody::CloseDeal { bot: BOT, deal: FIRST_DEAL }).unwrap();
+    scene.minutes(A, "97.9", 1);
+
+    assert_eq!(scene.ended(), ["closed_by_command"]);
+    let dust = scene.bot(BOT).head.dust.get(&asset("AAA")).copied().unwrap_or_default();
+    assert!(dust < qty("0.001"), "{dust}");
+}
+
+fn quote(text: &str) -> Quote {
+    Quote::parse(text).unwrap()
+}
+
+/// A tick so fine that no price of the instrument can be held.
+fn impossible() -> Instrument {
+    let mut rules = instrument(A, "AAA/USDT");
+    rules.tick = Price::parse("0.0000000000000000000000000007").unwrap();
+    rules
+}
+
+fn on_b() -> Draft {
+    Draft { pairs: vec![Symbol::parse("BBB/USDT").unwrap()], ..draft() }
+}
