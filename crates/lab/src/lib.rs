@@ -1,1 +1,25 @@
-//! (being filled)
+//! Market data for tests, benchmarks and backtests: recorded files, and generated markets.
+//!
+//! Invariants: what is read is exact or refused, with file, line, field, value and what to do; bytes
+//! of any kind never stop the program; a generated market is the same for the same seed on every
+//! platform, and says that it is generated wherever its [`source::Source`] is shown.
+//!
+//! Start with [`candles::read`] for files, [`excerpt`] for what every clone carries, and
+//! [`generate::Generator`] for endless markets. The numbers here are integers and decimals.
+
+pub mod candles;
+pub mod trades;
+
+pub mod excerpt;
+pub mod folder;
+pub mod source;
+
+pub mod instruments;
+
+pub mod generate;
+
+pub mod fault;
+
+mod bytes;
+mod number;
+mod table;

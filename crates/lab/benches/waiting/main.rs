@@ -1,0 +1,50 @@
+//! How much memory waiting bots take, and how long a tick takes to find those that must act.
+//!
+//! Prints figures as they come; `--json FILE` writes all of them for the table.
+#![expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::disallowed_methods,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    dead_code,
+    reason = "a benchmark: its input is its own, and it looks at the clock"
+)]
+
+mod figures;
+mod hits;
+mod index;
+mod memory;
+
+#[path = "../limits/levels.rs"]
+mod levels;
+#[path = "../scene/market.rs"]
+mod market;
+#[path = "../limits/state.rs"]
+mod state;
+#[path = "../scene/world.rs"]
+mod world;
+
+use self::figures::Figures;
+
+fn main() {
+    let mut arguments = std::env::args().skip_while(|argument| argument != "--json").skip(1);
+    let mut figures = Figures::default();
+    // First of all: memory that others gave back would hide growth.
+    memory::measure(&mut figures);
+    let (source, trades) = market::trades();
+    println!("{source}: {} ticks", trades.len());
+    figures.note("market", &source.to_string());
+    figures.note("year", &market::year_source().to_string());
+    index::measure(&trades, &mut figures);
+    hits::measure(&trades, &mut figures);
+    if let Some(path) = arguments.next() {
+        std::fs::write(path, figures.json()).unwrap();
+    }
+}

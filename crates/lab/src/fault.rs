@@ -1,0 +1,109 @@
+//! What can be wrong with a data file, said so that its owner can mend it.
+
+use std::fmt;
+
+use tranche_model::candle::CandleError;
+
+/// A fault and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileError {
+    pub file: String,
+    /// Counted from 1, the header included; `None` when the fault is not in one line.
+    pub line: Option<u64>,
+    pub fault: Box<Fault>,
+}
+
+/// What is wrong, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    #[error("there is no such file: give the path of a .csv or .csv.zst file")]
+    NotFound,
+    #[error("the file cannot be read: {0}")]
+    Unreadable(String),
+    #[error("the name ends neither in .csv nor in .csv.zst: rename or convert the file")]
+    UnknownKind,
+    #[error("the zstd data is damaged or cut short, fetch the file again: {0}")]
+    Damaged(String),
+    #[error("the file holds more than {bytes_max} bytes when unpacked: split it")]
+    TooLarge { bytes_max: u64 },
+    #[error("the file is empty: its first line must be {header}")]
+    Empty { header: String },
+    #[error("the file has a header but no row: remove it or fetch it again")]
+    NoRow,
+    #[error("column {column} is missing: the first line must be {header}")]
+    MissingColumn { column: &'static str, header: String },
+    #[error("unknown column, remove it or name it as one of {header}: `{column}`")]
+    UnknownColumn { column: String, header: String },
+    #[error("column {column} is there twice: remove one")]
+    RepeatedColumn { column: &'static str },
+    #[error("the line has {found} fields where the header has {expected}: correct the line")]
+    FieldCount { found: usize, expected: usize },
+    #[error("{field}: not a whole number: `{value}`")]
+    NotWhole { field: &'static str, value: String },
+    #[error("{field}: not a decimal number, write digits and at most one point: `{value}`")]
+    NotDecimal { field: &'static str, value: String },
+    #[error("{field}: more than the 28 digits that can be held exactly, round it: `{value}`")]
+    TooManyDigits { field: &'static str, value: String },
+    #[error("{field}: must be above 0: {value}")]
+    NotPositive { field: &'static str, value: String },
+    #[error(
+        "{field}: must be milliseconds since 1970 between {min} (2000-01-01) and {max} \
+         (2100-01-01): {value}"
+    )]
+    TimeOutOfRange { field: &'static str, min: i64, max: i64, value: i64 },
+    #[error("{field}: must be a multiple of {step} ms, the start of a second: {value}")]
+    TimeNotWhole { field: &'static str, step: i64, value: i64 },
+    #[error(
+        "{field}: must be a whole number of intervals ({interval_ms} ms) after the first candle \
+         ({first}), remove the line or read it with its own interval: {value}"
+    )]
+    TimeOffGrid { field: &'static str, interval_ms: u32, first: i64, value: i64 },
+    #[error("{field}: must be after the line before ({before}), sort the file by time: {value}")]
+    TimeUnsorted { field: &'static str, before: i64, value: i64 },
+    #[error("{field}: the line before has the same, remove one: {value}")]
+    TimeRepeated { field: &'static str, value: i64 },
+    #[error("the interval is not told by one candle: add a second one, or name the interval")]
+    IntervalUnknown,
+    #[error(
+        "no two candles are less than {interval_ms_max} ms apart, name the interval: {interval_ms}"
+    )]
+    IntervalTooLong { interval_ms: i64, interval_ms_max: u32 },
+    #[error("{error}, correct or remove the line: {candle}")]
+    Impossible { error: CandleError, candle: String },
+    #[error("{field}: must be `buy` or `sell`: `{value}`")]
+    NotASide { field: &'static str, value: String },
+    #[error(
+        "{field}: must be above the one before ({before}) at the same time, sort by time and \
+         number and remove what is repeated: {value}"
+    )]
+    TradeUnsorted { field: &'static str, before: u64, value: u64 },
+    #[error("{field}: must be price × amount ({product}) to one part in a million: {value}")]
+    CostDiffers { field: &'static str, product: String, value: String },
+}
+
+impl FileError {
+    pub(crate) fn whole(file: &str, fault: Fault) -> Self {
+        Self { file: file.to_owned(), line: None, fault: Box::new(fault) }
+    }
+
+    pub(crate) fn at(file: &str, line: u64, fault: Fault) -> Self {
+        Self { file: file.to_owned(), line: Some(line), fault: Box::new(fault) }
+    }
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}, line {line}: {}", self.file, self.fault),
+            None => write!(f, "{}: {}", self.file, self.fault),
+        }
+    }
+}
+
+impl std::error::Error for FileError {}
+
+/// Foreign bytes are cut and made printable before they enter an error.
+pub(crate) fn shown(bytes: &[u8]) -> String {
+    let start = bytes.get(..160).unwrap_or(bytes);
+    String::from_utf8_lossy(start).chars().take(40).flat_map(char::escape_debug).collect()
+}

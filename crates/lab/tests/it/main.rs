@@ -1,0 +1,5 @@
+//! Whole backtests on recorded and generated prices.
+#![cfg(test)]
+
+mod market;
+mod modes;
