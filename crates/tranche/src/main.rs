@@ -1,2 +1,56 @@
-//! The binary.
-fn main() {}
+//! The binary: trades over past markets, shows bots at work, repeats what was recorded.
+
+mod backtest;
+mod bot_file;
+mod cli;
+mod console;
+mod demo;
+mod document;
+mod logs;
+mod market;
+mod recording;
+mod replay;
+mod settings;
+
+use std::{io, process::ExitCode};
+
+use anyhow::Result;
+use clap::Parser as _;
+
+use crate::{
+    cli::{Arguments, Task},
+    settings::Settings,
+};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(code) => code,
+        // Whoever read our output has enough of it, as `head` does.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            console::complain(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<ExitCode> {
+    let settings = Settings::read(&arguments.global)?;
+    match arguments.task {
+        Task::Backtest(task) => {
+            logs::start(&settings)?;
+            backtest::run(&task, &settings)
+        }
+        Task::Demo(task) => demo::run(&task, &settings),
+        Task::Replay(task) => {
+            logs::start(&settings)?;
+            replay::run(&task)
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<io::Error>();
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,196 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Deserialize;
+use tranche_sim::{backtest::Mode, exchange::Path};
+
+/// Trading bots that do not lose money to their own mistakes.
+#[derive(Debug, Parser)]
+#[command(name = "tranche", version, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) task: Task,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tranche demo
+  tranche backtest --bot examples/dca.toml --candles BTCUSDT-1m.csv.zst
+  tranche replay run.tranche --text
+
+Settings come from flags, else from TRANCHE_* variables, else from tranche.toml, else they have the
+defaults that the help names. Each command has its own --help with more examples.";
+
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// File with settings [default: tranche.toml, if it is there]
+    #[arg(long, value_name = "FILE", global = true, env = "TRANCHE_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// What to log on stderr: error, warn, info, debug, or per module such as tranche=debug
+    /// [default: warn]
+    #[arg(long, value_name = "FILTER", global = true, env = "TRANCHE_LOG")]
+    pub(crate) log: Option<String>,
+    /// Log one JSON object per line
+    #[arg(long, global = true, env = "TRANCHE_LOG_JSON")]
+    pub(crate) log_json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Task {
+    /// Run a bot over recorded candles
+    Backtest(BacktestTask),
+    /// Watch bots trade on a simulated exchange
+    Demo(DemoTask),
+    /// Repeat a recording and compare every decision
+    Replay(ReplayTask),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tranche backtest --bot examples/dca.toml --candles BTCUSDT-1m.csv.zst
+  tranche backtest --bot bot.toml --candles BTC/USDT=btc.csv --candles ETH/USDT=eth.csv \\
+      --balance USDT=50000 --fee 0.02%,0.05% --fee-asset received
+  tranche backtest --bot bot.toml --candles btc.csv --json | jq .profit_quote
+  tranche backtest --bot bot.toml --candles btc.csv --record run.tranche
+
+Candle files are .csv or .csv.zst with the columns open_time_ms,open,high,low,close,volume.")]
+pub(crate) struct BacktestTask {
+    /// The bot's settings, a TOML file; examples/dca.toml explains each
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bot: PathBuf,
+    /// Candles of the bot's pair; with several pairs once for each, with its name before the file
+    #[arg(long, value_name = "[PAIR=]FILE", required = true)]
+    pub(crate) candles: Vec<String>,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Look at every candle, or only at those in which something can happen; the results are the same
+    /// [default: jump]
+    #[arg(long, value_enum, env = "TRANCHE_MODE")]
+    pub(crate) mode: Option<ModeName>,
+    /// In which order a candle touched its extremes [default: nearest]
+    #[arg(long, value_enum, env = "TRANCHE_PATH")]
+    pub(crate) path: Option<PathName>,
+    #[command(flatten)]
+    pub(crate) terms: TermsOptions,
+    /// Write every event and decision to this file, for `tranche replay`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+}
+
+/// What the simulated exchange gives and takes.
+#[derive(Debug, Args, Default)]
+pub(crate) struct TermsOptions {
+    /// What the account begins with; may be given for several assets [default: 10000 of the quote
+    /// asset, 1 if that is BTC]
+    #[arg(long, value_name = "ASSET=AMOUNT", env = "TRANCHE_BALANCE", value_delimiter = ',')]
+    pub(crate) balance: Vec<String>,
+    /// Fee of each fill, as 0.001 or 0.1%; a second one after a comma is for market orders [default:
+    /// 0.1%]
+    #[arg(long, value_name = "MAKER[,TAKER]", env = "TRANCHE_FEE")]
+    pub(crate) fee: Option<String>,
+    /// Where fees are taken from: quote, received, or the name of a third asset [default: quote]
+    #[arg(long, value_name = "ASSET", env = "TRANCHE_FEE_ASSET")]
+    pub(crate) fee_asset: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tranche demo
+  tranche demo --seed 42 --bots 12 --speed 600
+  tranche demo --candles bitfinex-BTCUSD-1m-2018.csv.zst
+  tranche demo --headless --for 60s --json
+
+Without --candles the prices are made up from the seed. Keys: q quit, space pause, + and - speed,
+p pause entries, r resume, c close all deals, tab next bot.
+
+The exit code is 0 only if a deal was closed and our books agree with the exchange's own to the
+last unit.")]
+pub(crate) struct DemoTask {
+    /// Show nothing but lines of progress, on stderr
+    #[arg(long)]
+    pub(crate) headless: bool,
+    /// End after this time on the wall clock, such as 60s, 5m or 1h [default: headless 60s, else when
+    /// you quit]
+    #[arg(long = "for", value_name = "TIME")]
+    pub(crate) duration: Option<String>,
+    /// Print one line of JSON at the end
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Trade on recorded candles; with the pair's name before the file if that does not hold it
+    #[arg(long, value_name = "[PAIR=]FILE")]
+    pub(crate) candles: Option<String>,
+    /// Simulated seconds in one second [default: 3600]
+    #[arg(long, value_name = "FACTOR", env = "TRANCHE_SPEED")]
+    pub(crate) speed: Option<u32>,
+    /// What generated prices follow from [default: 1]
+    #[arg(long, value_name = "NUMBER", env = "TRANCHE_SEED")]
+    pub(crate) seed: Option<u64>,
+    /// How many bots trade [default: 6]
+    #[arg(long, value_name = "COUNT", env = "TRANCHE_BOTS")]
+    pub(crate) bots: Option<u16>,
+    /// Write every event and decision to this file, for `tranche replay`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tranche replay run.tranche
+  tranche replay run.tranche --text | less
+
+The exit code is 0 only if every event gave what was recorded, byte for byte.")]
+pub(crate) struct ReplayTask {
+    /// A file that --record wrote
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Print what the accounts were told and what they decided, and why
+    #[arg(long)]
+    pub(crate) text: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ModeName {
+    Scan,
+    #[default]
+    Jump,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PathName {
+    /// Open, low, high, close
+    Olhc,
+    /// Open, high, low, close
+    Ohlc,
+    /// The extreme nearer to the open first
+    #[default]
+    Nearest,
+}
+
+impl From<ModeName> for Mode {
+    fn from(name: ModeName) -> Self {
+        match name {
+            ModeName::Scan => Self::Scan,
+            ModeName::Jump => Self::Jump,
+        }
+    }
+}
+
+impl From<PathName> for Path {
+    fn from(name: PathName) -> Self {
+        match name {
+            PathName::Olhc => Self::OpenLowHighClose,
+            PathName::Ohlc => Self::OpenHighLowClose,
+            PathName::Nearest => Self::Nearest,
+        }
+    }
+}
