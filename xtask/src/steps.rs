@@ -52,7 +52,25 @@ fn run(step: &Step) -> Result<(), String> {
 pub(crate) fn cargo(arguments: &[&str]) -> Result<(), String> {
     let line = format!("cargo {}", arguments.join(" "));
     say(&format!("    {line}"));
-    judge(&line, Command::new("cargo").args(arguments).current_dir(root()).status())
+    judge(&line, cargo_command(arguments).status())
+}
+
+/// Property tests draw the same cases in every run, so that a check of the same tree gives the same
+/// answer; set `PROPTEST_RNG_SEED` to draw others.
+fn cargo_command(arguments: &[&str]) -> Command {
+    let mut command = Command::new("cargo");
+    command.args(arguments).current_dir(root());
+    if option_from_environment(SEED_VARIABLE).is_none() {
+        command.env(SEED_VARIABLE, "1");
+    }
+    command
+}
+
+const SEED_VARIABLE: &str = "PROPTEST_RNG_SEED";
+
+#[expect(clippy::disallowed_methods, reason = "a developer's tool has no other settings")]
+fn option_from_environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 fn judge(line: &str, status: io::Result<ExitStatus>) -> Result<(), String> {

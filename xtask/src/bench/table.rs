@@ -1,0 +1,313 @@
+//! The page that the figures are written to: what stands in it, and the goals.
+#![expect(clippy::float_arithmetic, reason = "measured times are no money")]
+
+use std::fmt::Write as _;
+
+use super::figures::Figures;
+
+/// A line of a table.
+struct Row {
+    what: &'static str,
+    ours: &'static str,
+    show: Show,
+    /// What was measured beside it, and what that is.
+    beside: Option<(&'static str, &'static str)>,
+    goal: Goal,
+}
+
+#[derive(Clone, Copy)]
+enum Show {
+    Nanos,
+    /// How often in a second, when one run does as many as `:elements` says.
+    PerSecond,
+    Bytes,
+    Number,
+}
+
+#[derive(Clone, Copy)]
+enum Goal {
+    None,
+    /// The number itself, in the unit that it was measured in, is at most this.
+    Most(f64),
+    /// It does at least this many in a second.
+    Rate(f64),
+    /// It takes at most this many times what stands beside it.
+    Times(f64),
+}
+
+const fn row(what: &'static str, ours: &'static str, show: Show) -> Row {
+    Row { what, ours, show, beside: None, goal: Goal::None }
+}
+
+impl Row {
+    const fn beside(mut self, name: &'static str, what: &'static str) -> Self {
+        self.beside = Some((name, what));
+        self
+    }
+
+    const fn goal(mut self, goal: Goal) -> Self {
+        self.goal = goal;
+        self
+    }
+}
+
+const SETS: &str = "two ordered sets";
+const KERNEL: &str = "arithmetic on integers and floats";
+const ROWS_OF_PLAIN_INTEGERS: &str = "rows of integers, two sets";
+
+const STEPS: [Row; 3] = [
+    row(
+        "safety order filled, old take profit back, new one placed",
+        "step/safety-fill",
+        Show::Nanos,
+    )
+    .beside("step/limit", KERNEL),
+    row("the same, events in a second", "step/safety-fill", Show::PerSecond),
+    row("a wake that changes nothing, in a second", "step/idle-wake", Show::PerSecond),
+];
+
+const TICKS: [Row; 17] = [
+    row("1,000 bots, p50", "index/thirds/1000/p50", Show::Nanos)
+        .beside("limit/ordered/1000/p50", SETS),
+    row("10,000 bots, p50", "index/thirds/10000/p50", Show::Nanos)
+        .beside("limit/ordered/10000/p50", SETS),
+    row("100,000 bots, p50", "index/thirds/100000/p50", Show::Nanos)
+        .beside("limit/ordered/100000/p50", SETS),
+    row("1,000,000 bots, p50", "index/thirds/1000000/p50", Show::Nanos)
+        .beside("limit/ordered/1000000/p50", SETS),
+    row("1,000 bots, p99", "index/thirds/1000/p99", Show::Nanos)
+        .beside("limit/ordered/1000/p99", SETS),
+    row("10,000 bots, p99", "index/thirds/10000/p99", Show::Nanos)
+        .beside("limit/ordered/10000/p99", SETS),
+    row("100,000 bots, p99", "index/thirds/100000/p99", Show::Nanos)
+        .beside("limit/ordered/100000/p99", SETS),
+    row("1,000,000 bots, p99", "index/thirds/1000000/p99", Show::Nanos)
+        .beside("limit/ordered/1000000/p99", SETS),
+    row("mean without the clock, 1,000 bots", "cost/quiet/1000", Show::Nanos)
+        .beside("limit/visit-all/1000/mean", "asking every bot"),
+    row("mean without the clock, 1,000,000 bots", "cost/quiet/1000000", Show::Nanos)
+        .beside("limit/visit-all/1000000/mean", "asking every bot"),
+    row("slope of log cost on log bots, index", "slope/quiet", Show::Number)
+        .beside("slope/ordered", SETS)
+        .goal(Goal::Most(0.15)),
+    row("the same, through a whole shard to 100,000 bots", "slope/shard-committed", Show::Number)
+        .goal(Goal::Most(0.15)),
+    row("whole shard, 100,000 bots, p50", "hits/committed/100000/p50", Show::Nanos),
+    row("whole shard, 100,000 bots, p99", "hits/committed/100000/p99", Show::Nanos),
+    row("only trails, new highs in it, 1,000 bots, mean", "cost/trail/1000", Show::Nanos),
+    row("only trails, new highs in it, 1,000,000 bots, mean", "cost/trail/1000000", Show::Nanos),
+    row("the processor's clock, which is in p50 and p99", "index/clock", Show::Nanos),
+];
+
+const HITS: [Row; 8] = [
+    row("index, 10,000 bots", "index/thirds/10000/per-hit", Show::Nanos)
+        .beside("limit/ordered/10000/per-hit", SETS)
+        .goal(Goal::Most(1000.0)),
+    row("index, 1,000,000 bots", "index/thirds/1000000/per-hit", Show::Nanos)
+        .beside("limit/ordered/1000000/per-hit", SETS)
+        .goal(Goal::Most(1000.0)),
+    row("index, trails only, 1,000,000 bots", "index/trails/1000000/per-hit", Show::Nanos)
+        .goal(Goal::Most(1000.0)),
+    row("tick to commit with intent, 1,000 bots", "hits/committed/1000/per-hit", Show::Nanos),
+    row("tick to commit with intent, 10,000 bots", "hits/committed/10000/per-hit", Show::Nanos),
+    row("tick to commit with intent, 100,000 bots", "hits/committed/100000/per-hit", Show::Nanos),
+    row("tick to call, nothing written, 100,000 bots", "hits/volatile/100000/per-hit", Show::Nanos),
+    row("from there until the new take profit rests", "hits/committed/100000/after", Show::Nanos),
+];
+
+const MEMORY: [Row; 3] = [
+    row("5 safety orders, one rests, 10 bots an account", "memory/one-rests", Show::Bytes)
+        .beside("memory/limit", ROWS_OF_PLAIN_INTEGERS)
+        .goal(Goal::Most(2048.0)),
+    row("5 safety orders, all rest, 10 bots an account", "memory/all-rest", Show::Bytes)
+        .beside("memory/limit", ROWS_OF_PLAIN_INTEGERS)
+        .goal(Goal::Most(2048.0)),
+    row("5 safety orders, one rests, an account each", "memory/alone", Show::Bytes)
+        .beside("memory/limit", ROWS_OF_PLAIN_INTEGERS),
+];
+
+const BACKTEST: [Row; 2] = [
+    row("every candle", "backtest/scan", Show::PerSecond)
+        .beside("backtest/limit-scan", KERNEL)
+        .goal(Goal::Times(20.0)),
+    row("only candles in which something happens", "backtest/jump", Show::PerSecond)
+        .beside("backtest/limit-scan", KERNEL)
+        .goal(Goal::Rate(5e7)),
+];
+
+const JOURNAL: [Row; 12] = [
+    row("fill: bytes", "journal/encode-fill:bytes", Show::Bytes),
+    row("fill: encode", "journal/encode-fill", Show::Nanos),
+    row("fill: decode", "journal/decode-fill", Show::Nanos),
+    row("reply: bytes", "journal/encode-reply:bytes", Show::Bytes),
+    row("reply: encode", "journal/encode-reply", Show::Nanos),
+    row("reply: decode", "journal/decode-reply", Show::Nanos),
+    row("wake: bytes", "journal/encode-wake:bytes", Show::Bytes),
+    row("wake: encode", "journal/encode-wake", Show::Nanos),
+    row("wake: decode", "journal/decode-wake", Show::Nanos),
+    row("snapshot of a bot with six orders: bytes", "journal/encode-bot:bytes", Show::Bytes),
+    row("snapshot of a bot with six orders: encode", "journal/encode-bot", Show::Nanos),
+    row("snapshot of a bot with six orders: decode", "journal/decode-bot", Show::Nanos),
+];
+
+const HEAD: &str = "# Benchmarks
+
+Written by `make bench`; do not edit. Ratios are what to look at: both sides ran on the same input in \
+the same run. \"Cost\" is the time or memory of ours over that of what stands beside it. A goal is a \
+number that the design aims at; one that is not met says so.
+";
+
+pub(crate) fn page(figures: &Figures, machine: &str) -> String {
+    let mut page = format!("{HEAD}\nMachine: {machine}.\n");
+    let sections: [(&str, &str, &[Row]); 6] = [
+        (
+            "One account's step",
+            "An account with one bot and six resting orders; a step gives intents, calls, watches and \
+             the log.",
+            &STEPS,
+        ),
+        (
+            "A tick that wakes nobody",
+            "Bots in thirds: orders that rest, two watched prices, trails. Levels up to 5 % away; who \
+             is woken waits again.",
+            &TICKS,
+        ),
+        ("A hit", "What it costs for each bot that a tick wakes.", &HITS),
+        (
+            "A waiting bot",
+            "Bytes of resident memory for each bot with an open deal: growth of a shard from 10,000 \
+             to 110,000 bots.",
+            &MEMORY,
+        ),
+        (
+            "Backtest",
+            "Candles in a second on one core, a year of one-minute candles; reading the file is not in \
+             it. The kernel has no books, filters, \
+             events or orders.",
+            &BACKTEST,
+        ),
+        ("Journal", "One event as bytes behind its versions.", &JOURNAL),
+    ];
+    for (title, about, rows) in sections {
+        write_section(&mut page, figures, (title, about), rows);
+    }
+    page
+}
+
+fn write_section(page: &mut String, figures: &Figures, (title, about): (&str, &str), rows: &[Row]) {
+    let market = match title {
+        "A tick that wakes nobody" | "A hit" => figures.note("market"),
+        "Backtest" => figures.note("year"),
+        _ => None,
+    };
+    let market = market.map(|market| format!(" On a {market}.")).unwrap_or_default();
+    let head = "| what | ours | beside it | cost | goal |\n|---|--:|--:|--:|---|";
+    let lines: Vec<String> = rows.iter().map(|row| line(row, figures)).collect();
+    let _ = write!(page, "\n## {title}\n\n{about}{market}\n\n{head}\n{}\n", lines.join("\n"));
+}
+
+fn line(row: &Row, figures: &Figures) -> String {
+    let Some(ours) = figures.number(row.ours) else {
+        return format!("| {} | not measured | | | |", row.what);
+    };
+    let beside = row.beside.and_then(|(name, what)| Some((figures.number(name)?, name, what)));
+    let cost = beside.map(|(number, _, _)| ours / number).filter(|cost| cost.is_finite());
+    let shown = |name: &str, number: f64| show(row.show, number, per_run(figures, name));
+    let next = beside.map(|(number, name, what)| format!("{} ({what})", shown(name, number)));
+    let elements = per_run(figures, row.ours);
+    format!(
+        "| {} | {} | {} | {} | {} |",
+        row.what,
+        shown(row.ours, ours),
+        next.unwrap_or_default(),
+        cost.map(|cost| format!("{} ×", short(cost))).unwrap_or_default(),
+        judge(row, ours, cost, elements)
+    )
+}
+
+fn per_run(figures: &Figures, name: &str) -> f64 {
+    figures.number(&format!("{name}:elements")).unwrap_or(1.0)
+}
+
+fn show(show: Show, number: f64, per_run: f64) -> String {
+    match show {
+        Show::Nanos if number < 10_000.0 => format!("{} ns", short(number)),
+        Show::Nanos if number < 10_000_000.0 => format!("{} µs", short(number / 1e3)),
+        Show::Nanos => format!("{} ms", short(number / 1e6)),
+        Show::PerSecond => format!("{}/s", large(per_run * 1e9 / number)),
+        Show::Bytes => format!("{number:.0} B"),
+        Show::Number => format!("{number:.3}"),
+    }
+}
+
+/// Three digits are as many as a shared machine is good for.
+fn short(number: f64) -> String {
+    if number < 0.1 {
+        format!("{number:.5}")
+    } else if number < 10.0 {
+        format!("{number:.2}")
+    } else if number < 100.0 {
+        format!("{number:.1}")
+    } else {
+        format!("{number:.0}")
+    }
+}
+
+fn large(number: f64) -> String {
+    if number < 1e3 {
+        short(number)
+    } else if number < 1e6 {
+        format!("{} k", short(number / 1e3))
+    } else if number < 1e9 {
+        format!("{} M", short(number / 1e6))
+    } else {
+        format!("{} G", short(number / 1e9))
+    }
+}
+
+fn judge(row: &Row, ours: f64, cost: Option<f64>, per_run: f64) -> String {
+    let (text, is_met) = match row.goal {
+        Goal::None => return String::new(),
+        Goal::Most(most) => (format!("≤ {}", show(row.show, most, 1.0)), ours <= most),
+        Goal::Rate(rate) => (format!("≥ {}/s", large(rate)), rate <= per_run * 1e9 / ours),
+        Goal::Times(times) => {
+            (format!("≤ {} ×", short(times)), cost.is_some_and(|cost| cost <= times))
+        }
+    };
+    format!("{text}: {}", if is_met { "met" } else { "**not met**" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_shows_both_sides_and_judges() {
+        let slow = row("a step", "ours", Show::Nanos).beside("limit", "kernel");
+        let figures = Figures::of(&[("ours", 300.0), ("limit", 20.0)]);
+
+        let missed = line(&slow.goal(Goal::Times(10.0)), &figures);
+
+        assert_eq!(
+            missed,
+            "| a step | 300 ns | 20.0 ns (kernel) | 15.0 × | ≤ 10.0 ×: **not met** |"
+        );
+    }
+
+    #[test]
+    fn rates_count_what_one_run_does() {
+        let scan = row("scan", "scan", Show::PerSecond).goal(Goal::Rate(5e7));
+        let figures = Figures::of(&[("scan", 1e6), ("scan:elements", 1e5)]);
+
+        assert_eq!(line(&scan, &figures), "| scan | 100 M/s |  |  | ≥ 50.0 M/s: met |");
+    }
+
+    #[test]
+    fn missing_figure_is_said() {
+        let figures = Figures::of(&[]);
+
+        let absent = line(&row("a step", "ours", Show::Nanos), &figures);
+
+        assert_eq!(absent, "| a step | not measured | | | |");
+    }
+}
