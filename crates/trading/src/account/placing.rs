@@ -209,6 +209,10 @@ impl Turn<'_> {
     }
 
     fn guard_crossing(&self, wish: &Wanted) -> Result<(), BlockReason> {
+        // An exit in need waits for nothing: a buy of ours above the last trade rests no more.
+        if wish.lane == CallLane::Protect {
+            return Ok(());
+        }
         let seen = self.lane.deal.as_ref().map(|deal| deal.seen);
         let Some(price) = wish.kind.price().or(seen) else { return Ok(()) };
         let crosses = self.desk.exposure.crosses(self.lane.instrument, wish.side, price);

@@ -292,7 +292,9 @@ impl Shard {
 
     fn committed(&mut self, ticket: Ticket, out: &mut Vec<Output>) {
         let account = self.flights.remove(&ticket);
-        if let Some(seat) = account.and_then(|account| self.seats.get_mut(&account)) {
+        let seat = account.and_then(|account| self.seats.get_mut(&account));
+        // A commit of a life that is over says nothing about the one that follows.
+        if let Some(seat) = seat.filter(|seat| seat.awaits(ticket)) {
             seat.committed(ticket, out);
         }
     }
