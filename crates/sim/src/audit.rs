@@ -265,7 +265,7 @@ fn spending(
     Ok(())
 }
 
-/// I-13: exits never exceed what can be sold, and cover all of it while the deal holds.
+/// I-13: exits never exceed what can be sold.
 fn exits(
     (bot, deal): (BotId, &Deal),
     orders: &[OrderReport],

@@ -53,7 +53,8 @@ pub enum Event {
     Loaded,
     /// The rules of an instrument changed.
     Rules(Box<Instrument>),
-    /// The input before broke the bot; it does nothing until a user looks at it.
+    /// The input before broke the bot: its fills are booked, and nothing else is done until a user
+    /// starts it.
     Quarantine {
         bot: BotId,
         reason: String,

@@ -218,8 +218,8 @@ impl Account {
         Ok(())
     }
 
-    /// A bot that an input broke keeps its orders where they are and takes in nothing more. When a
-    /// user starts it again, what happened meanwhile is read.
+    /// A bot that an input broke keeps its orders where they are; their fills are booked. When a user
+    /// starts it again, its targets are computed anew.
     fn quarantine(&mut self, bot: BotId, reason: &str, world: &World<'_>, out: &mut Effects) {
         let Some(known) = self.bots.get_mut(&bot) else { return };
         known.head.status = BotStatus::Quarantined { reason: reason.to_owned() };
@@ -232,7 +232,7 @@ impl Account {
         out.whys.push(WhyRecord { at, bot: Some(bot), deal: None, instrument: None, why });
     }
 
-    /// A lane with what its turn may touch; `None` for a bot that is gone or in quarantine.
+    /// A lane with what its turn may touch; `None` for a bot that is gone.
     fn turn<'a>(
         &'a mut self,
         key: LaneKey,
