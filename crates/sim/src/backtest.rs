@@ -356,6 +356,7 @@ impl Run<'_> {
                 | Output::Forget { .. }
                 | Output::Call { .. }
                 | Output::Ask { .. }
+                | Output::HandBack { .. }
                 | Output::Lookup { .. }
                 | Output::Why { .. }
                 | Output::BadTick { .. }

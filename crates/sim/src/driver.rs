@@ -101,10 +101,15 @@ impl Driver {
         self.pump();
     }
 
+    /// Hands an event to an account, as if it had come from outside.
+    pub fn tell(&mut self, account: AccountId, event: Event) {
+        self.event(account, event);
+        self.pump();
+    }
+
     /// Hands a user's command to an account.
     pub fn command(&mut self, account: AccountId, command: Command) {
-        self.event(account, Event::Command(command));
-        self.pump();
+        self.tell(account, Event::Command(command));
     }
 
     /// The rules of an instrument change, at the exchange and here.
@@ -126,8 +131,7 @@ impl Driver {
         if !live {
             self.line.cut_events();
         }
-        self.event(account, Event::Stream { live });
-        self.pump();
+        self.tell(account, Event::Stream { live });
     }
 
     /// Drops an account from memory, as a crash would, and loads it again.
@@ -233,7 +237,13 @@ impl Driver {
                 self.event(account, Event::FillKnown { fill, known });
             }
             Output::More => self.input(Input::More),
-            Output::Forget { account } => self.sender.forget(account),
+            Output::HandBack { account, lane, places } => {
+                self.sender.hand_back(account, lane, places);
+            }
+            Output::Forget { account } => {
+                self.sender.forget(account);
+                self.line.forget(account);
+            }
             Output::Booked { account, ref row } => {
                 if self.durability == Durability::Volatile {
                     self.booked.insert((account, row.fill.instrument, row.fill.trade_id));
@@ -292,6 +302,10 @@ impl Driver {
                 FromVenue::Reply(reply) => {
                     self.sender.replied(account, &reply, self.now);
                     Event::Reply(reply)
+                }
+                FromVenue::Stale(reply) => {
+                    self.sender.replied(account, &reply, self.now);
+                    continue;
                 }
                 FromVenue::Event(event) => Event::Private(event),
             };

@@ -1,10 +1,12 @@
 //! The line between a shard and the exchange: it loses, doubles and delays, as a plan says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tranche_model::{
-    ids::AccountId,
-    record::{Call, Outcome, PrivateEvent, Reply},
+    ids::{AccountId, InstrumentId},
+    money::{Qty, Quote},
+    order::OrderStatus,
+    record::{Answer, Call, Outcome, PrivateEvent, Refusal, RefusalReason, Reply},
     time::{Millis, Timestamp},
 };
 
@@ -24,6 +26,8 @@ pub enum CallFault {
     LateReply(Millis),
     /// The answer comes twice.
     DoubleReply,
+    /// The answer to an order says only that it was taken.
+    Acknowledged,
     /// A question about orders or executions is answered from a state this old. Balances and highs
     /// are always fresh; a call that is no question is not touched.
     LaggingRead(Millis),
@@ -43,6 +47,8 @@ pub enum EventFault {
 pub struct LinePlan {
     pub calls: BTreeMap<u64, CallFault>,
     pub events: BTreeMap<u64, EventFault>,
+    /// The exchange refuses to tell the executions on these, as on pairs that it delisted.
+    pub unreadable: BTreeSet<InstrumentId>,
     /// Whether events come before the replies of the same moment: on the venue either is first.
     pub events_first: bool,
 }
@@ -51,6 +57,8 @@ pub struct LinePlan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FromVenue {
     Reply(Reply),
+    /// The answer to a question of a life that is over.
+    Stale(Reply),
     Event(PrivateEvent),
 }
 
@@ -63,9 +71,22 @@ pub struct Line {
     events: u64,
     /// Faults of calls that the exchange has, with the end of the caller's patience.
     pending: BTreeMap<CallNo, (CallFault, Timestamp)>,
+    /// How often each account was forgotten.
+    lives: BTreeMap<AccountId, u64>,
+    /// In which life a question was asked that is not answered.
+    asked: BTreeMap<CallNo, u64>,
     /// By the time of arrival, then in order of departure.
-    on_way: BTreeMap<(Timestamp, u64), (AccountId, FromVenue)>,
+    on_way: BTreeMap<(Timestamp, u64), Arrival>,
     departed: u64,
+}
+
+/// Something on its way back.
+#[derive(Debug, Clone)]
+struct Arrival {
+    account: AccountId,
+    what: FromVenue,
+    /// Of the answer to a question.
+    life: Option<u64>,
 }
 
 impl Line {
@@ -77,6 +98,8 @@ impl Line {
             calls: 0,
             events: 0,
             pending: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            asked: BTreeMap::new(),
             on_way: BTreeMap::new(),
             departed: 0,
         }
@@ -92,9 +115,10 @@ impl Line {
     ) {
         self.calls = self.calls.saturating_add(1);
         let fault = self.plan.calls.remove(&self.calls).filter(|_| leaves(&call, now));
+        let life = is_question(&call).then(|| self.life_of(account));
         if fault == Some(CallFault::LoseRequest) {
-            let reply = FromVenue::Reply(Reply { call, outcome: Outcome::Unknown });
-            self.depart(account, reply, now.plus(self.timeout));
+            let what = FromVenue::Reply(Reply { call, outcome: Outcome::Unknown });
+            self.depart(Arrival { account, what, life }, now.plus(self.timeout));
             return;
         }
         let held_up = match fault {
@@ -104,6 +128,7 @@ impl Line {
                 | CallFault::LoseReply
                 | CallFault::LateReply(_)
                 | CallFault::DoubleReply
+                | CallFault::Acknowledged
                 | CallFault::LaggingRead(_),
             )
             | None => Millis::ZERO,
@@ -111,9 +136,10 @@ impl Line {
         let number = exchange.submit_numbered((account, call), held_up, now);
         let until = now.plus(self.timeout);
         if self.timeout <= held_up {
-            let reply = FromVenue::Reply(Reply { call, outcome: Outcome::Unknown });
-            self.depart(account, reply, until);
+            let what = FromVenue::Reply(Reply { call, outcome: Outcome::Unknown });
+            self.depart(Arrival { account, what, life }, until);
         }
+        self.asked.extend(life.map(|life| (number, life)));
         self.pending.extend(fault.map(|fault| (number, (fault, until))));
     }
 
@@ -133,9 +159,25 @@ impl Line {
             if now < entry.key().0 {
                 break;
             }
-            come.push(entry.remove());
+            let Arrival { account, what, life } = entry.remove();
+            let is_stale = life.is_some_and(|life| life != self.life_of(account));
+            let what = match what {
+                FromVenue::Reply(reply) if is_stale => FromVenue::Stale(reply),
+                FromVenue::Reply(_) | FromVenue::Stale(_) | FromVenue::Event(_) => what,
+            };
+            come.push((account, what));
         }
         come
+    }
+
+    /// The account is loaded anew: answers to what it asked before are for nobody.
+    pub fn forget(&mut self, account: AccountId) {
+        let life = self.lives.entry(account).or_default();
+        *life = life.saturating_add(1);
+    }
+
+    fn life_of(&self, account: AccountId) -> u64 {
+        self.lives.get(&account).copied().unwrap_or(0)
     }
 
     /// When the next thing arrives that has left the exchange.
@@ -145,7 +187,7 @@ impl Line {
 
     /// The connection of the private stream breaks: events on their way are gone.
     pub fn cut_events(&mut self) {
-        self.on_way.retain(|_, (_, what)| matches!(what, FromVenue::Reply(_)));
+        self.on_way.retain(|_, arrival| !matches!(arrival.what, FromVenue::Event(_)));
     }
 
     /// How many calls and events there were: the numbers that the plan counts by.
@@ -161,6 +203,12 @@ impl Line {
     fn carry_replies(&mut self, exchange: &Exchange, replies: Vec<Answered>, now: Timestamp) {
         for Answered { number, account, at, mut reply } in replies {
             let mut arrives_at = now;
+            let life = self.asked.remove(&number);
+            if let Call::Trades { instrument, .. } = reply.call
+                && self.plan.unreadable.contains(&instrument)
+            {
+                reply.outcome = Outcome::Refused(unlisted());
+            }
             match self.pending.remove(&number) {
                 Some((CallFault::LoseRequest | CallFault::LoseReply, until)) => {
                     reply.outcome = Outcome::Unknown;
@@ -168,8 +216,10 @@ impl Line {
                 }
                 Some((CallFault::LateReply(span), _)) => arrives_at = at.plus(span),
                 Some((CallFault::DoubleReply, _)) => {
-                    self.depart(account, FromVenue::Reply(reply.clone()), now);
+                    let what = FromVenue::Reply(reply.clone());
+                    self.depart(Arrival { account, what, life }, now);
                 }
+                Some((CallFault::Acknowledged, _)) => acknowledge(&mut reply),
                 Some((CallFault::LaggingRead(span), _)) => {
                     lag(exchange, account, &mut reply, at.minus(span));
                 }
@@ -177,30 +227,57 @@ impl Line {
                 Some((CallFault::LateRequest(span), _)) if self.timeout <= span => continue,
                 Some((CallFault::LateRequest(_), _)) | None => {}
             }
-            self.depart(account, FromVenue::Reply(reply), arrives_at);
+            self.depart(Arrival { account, what: FromVenue::Reply(reply), life }, arrives_at);
         }
     }
 
     fn carry_events(&mut self, events: Vec<(AccountId, PrivateEvent)>, now: Timestamp) {
         for (account, event) in events {
             self.events = self.events.saturating_add(1);
-            let event = FromVenue::Event(event);
+            let event = Arrival { account, what: FromVenue::Event(event), life: None };
             match self.plan.events.remove(&self.events) {
                 Some(EventFault::Drop) => {}
                 Some(EventFault::Double) => {
-                    self.depart(account, event.clone(), now);
-                    self.depart(account, event, now);
+                    self.depart(event.clone(), now);
+                    self.depart(event, now);
                 }
-                Some(EventFault::Delay(span)) => self.depart(account, event, now.plus(span)),
-                None => self.depart(account, event, now),
+                Some(EventFault::Delay(span)) => self.depart(event, now.plus(span)),
+                None => self.depart(event, now),
             }
         }
     }
 
-    fn depart(&mut self, account: AccountId, what: FromVenue, at: Timestamp) {
+    fn depart(&mut self, arrival: Arrival, at: Timestamp) {
         self.departed = self.departed.saturating_add(1);
-        self.on_way.insert((at, self.departed), (account, what));
+        self.on_way.insert((at, self.departed), arrival);
     }
+}
+
+/// Whether the call only asks.
+const fn is_question(call: &Call) -> bool {
+    match call {
+        Call::QueryOrder { .. }
+        | Call::OpenOrders
+        | Call::Trades { .. }
+        | Call::Balances
+        | Call::Highs { .. } => true,
+        Call::Place { .. } | Call::Cancel { .. } | Call::CancelByVenueId { .. } => false,
+    }
+}
+
+/// Takes out of an answer what the order has come to.
+fn acknowledge(reply: &mut Reply) {
+    if let Outcome::Done(Answer::Order { report, fills }) = &mut reply.outcome {
+        report.status = OrderStatus::Open;
+        report.executed = Qty::ZERO;
+        report.executed_quote = Quote::ZERO;
+        fills.clear();
+    }
+}
+
+/// Binance: an unknown symbol (REST documents, "Error codes", 2026-07-21).
+fn unlisted() -> Refusal {
+    Refusal { reason: RefusalReason::Other, code: -1121, text: "Invalid symbol.".to_owned() }
 }
 
 /// Whether the call goes out at all; what stays at home cannot be lost on the way.

@@ -19,6 +19,7 @@ use tranche_model::{
 use tranche_trading::{
     codec::{self, CodecError},
     event::Settings,
+    shard::Output,
 };
 
 pub use story::{event_in_words, lines};
@@ -37,13 +38,11 @@ pub struct Header {
     /// Where the prices came from, in words.
     pub market: String,
     pub instruments: Instruments,
-    pub accounts: Vec<Start>,
 }
 
-/// Where an account began.
+/// What an account was loaded from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Start {
-    pub account: AccountId,
     pub settings: Settings,
     /// The state as the store held it; empty for a new account.
     pub desk: Vec<u8>,
@@ -55,6 +54,9 @@ pub struct Start {
 pub struct Entry {
     pub account: AccountId,
     pub at: Timestamp,
+    /// Of the first event after a load: what the account was loaded from. Events whose commit failed
+    /// are not recorded, and what became of one whose answer was lost shows here.
+    pub start: Option<Start>,
     pub event: Vec<u8>,
     pub trace: Vec<u8>,
 }
@@ -84,13 +86,24 @@ pub struct Recording<'a> {
 }
 
 impl Start {
-    /// An account that nothing happened to.
-    pub fn new(account: AccountId, settings: Settings) -> Self {
-        Self::of(account, settings, Snapshot::default())
+    /// As the store held it; an empty snapshot is a new account.
+    pub fn new(settings: Settings, snapshot: Snapshot) -> Self {
+        Self { settings, desk: snapshot.account, bots: snapshot.bots }
     }
+}
 
-    pub fn of(account: AccountId, settings: Settings, snapshot: Snapshot) -> Self {
-        Self { account, settings, desk: snapshot.account, bots: snapshot.bots }
+impl Entry {
+    /// What a shard recorded; `None` for its other outputs.
+    pub fn of(told: &Output) -> Option<Self> {
+        let Output::Recorded { account, at, event, trace, start } = told else { return None };
+        let start = start.as_deref().cloned();
+        Some(Self {
+            account: *account,
+            at: *at,
+            event: event.clone(),
+            trace: trace.clone(),
+            start: start.map(|(settings, snapshot)| Start::new(settings, snapshot)),
+        })
     }
 }
 

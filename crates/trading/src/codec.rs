@@ -35,6 +35,7 @@ pub enum CodecError {
 pub struct Trace {
     pub calls: Vec<(CallLane, Call)>,
     pub asks: Vec<(CallLane, u16)>,
+    pub hand_backs: Vec<(CallLane, u16)>,
     pub intents: Vec<IntentRow>,
     pub fills: Vec<FillRow>,
     pub deals: Vec<DealRow>,
@@ -72,6 +73,7 @@ pub fn encode_trace(effects: &Effects) -> Result<Vec<u8>, CodecError> {
     encode(&Trace {
         calls: effects.calls.clone(),
         asks: effects.asks.clone(),
+        hand_backs: effects.hand_backs.clone(),
         intents: effects.intents.clone(),
         fills: effects.fills.clone(),
         deals: effects.deals.clone(),

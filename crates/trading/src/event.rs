@@ -35,7 +35,7 @@ pub enum Event {
     Command(Command),
     Reply(Reply),
     Private(PrivateEvent),
-    /// Places that `dispatch` gave.
+    /// Places that `dispatch` gave; [`u16::MAX`] is as many as are wanted, for ever.
     Granted {
         lane: CallLane,
         places: u16,
@@ -49,8 +49,11 @@ pub enum Event {
     Stream {
         live: bool,
     },
-    /// The account was loaded by its owner; what may have happened meanwhile must be read.
-    Loaded,
+    /// The account was loaded by its owner, who brings the settings; what may have happened meanwhile
+    /// must be read.
+    Loaded {
+        settings: Box<Settings>,
+    },
     /// The rules of an instrument changed.
     Rules(Box<Instrument>),
     /// The input before broke the bot: its fills are booked, and nothing else is done until a user
@@ -203,6 +206,8 @@ pub struct Effects {
     pub calls: Vec<(CallLane, Call)>,
     /// Places wanted from `dispatch`, by lane.
     pub asks: Vec<(CallLane, u16)>,
+    /// Places that are not needed any more.
+    pub hand_backs: Vec<(CallLane, u16)>,
     pub intents: Vec<IntentRow>,
     pub fills: Vec<FillRow>,
     pub deals: Vec<DealRow>,
@@ -232,8 +237,6 @@ pub enum StepError {
     Math(#[from] tranche_model::decimal::MathError),
     #[error("no such instrument: {0}")]
     NoInstrument(InstrumentId),
-    #[error("a rule of our own was broken: {0}")]
-    Invariant(&'static str),
 }
 
 impl Effects {
@@ -241,10 +244,5 @@ impl Effects {
         if self.dirty.last() != Some(&bot) && !self.dirty.contains(&bot) {
             self.dirty.push(bot);
         }
-    }
-
-    /// Whether nothing happened that anybody must know.
-    pub fn is_nothing(&self) -> bool {
-        *self == Self::default()
     }
 }

@@ -1,7 +1,7 @@
 //! Book-keeping of one order, from intent to settlement.
 //!
-//! `Intent → Open → Ended`, with `Unknown` reachable from each of the first two; only evidence leaves
-//! `Unknown`. An order is settled when it ended *and* the booked fills add up to what the venue says
+//! `Intent → Open → Ended`, with `Unknown` reachable from `Intent` and `Missing` from `Open`; only
+//! evidence leaves either. An order is settled when it ended *and* the booked fills add up to what the venue says
 //! was executed. Fills are truth, the status is a hint: `executed` never falls and an end is final.
 
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,8 @@ pub enum Stage {
     Unknown(Evidence),
     /// The venue said once, unasked, that it ended; a second reading decides.
     Ending,
+    /// It was seen, and now the venue says that it knows no such order.
+    Missing(Evidence),
     Ended(OrderStatus),
 }
 
@@ -62,15 +64,21 @@ pub struct Evidence {
     /// How often the venue said explicitly that it knows no such order, when that counted.
     pub not_found: u8,
     pub first_not_found_at: Option<Timestamp>,
-    /// The trades since the order's creation were read after it could have arrived.
+    /// All trades from before the order's creation on were read, and none was of it.
     pub trades_read: bool,
+    /// The balances were read, and did not show it.
+    pub balances_read: bool,
+    /// The list of open orders was read, and it was not there.
+    pub unlisted: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cancel {
     No,
-    /// Asked; the answer is awaited.
-    Asked,
+    /// Asked, for the `attempts`th time; the answer is awaited.
+    Asked {
+        attempts: u16,
+    },
     /// The asking failed and is repeated at this time. A cancel is harmless to repeat.
     Again {
         at: Timestamp,
@@ -83,6 +91,14 @@ pub enum Cancel {
 pub enum Booking {
     New,
     Repeated,
+}
+
+impl Evidence {
+    /// Whether an answer to a question of `asked_at` speaks of the order: it was asked after the first
+    /// not-found that counted.
+    pub(crate) fn counts(&self, asked_at: Option<Timestamp>) -> bool {
+        self.first_not_found_at.zip(asked_at).is_some_and(|(first, asked_at)| first <= asked_at)
+    }
 }
 
 impl Order {
@@ -133,20 +149,27 @@ impl Order {
     pub const fn end(&self) -> Option<OrderStatus> {
         match self.stage {
             Stage::Ended(status) => Some(status),
-            Stage::Intent | Stage::Open | Stage::Unknown(_) | Stage::Ending => None,
+            Stage::Intent | Stage::Open | Stage::Unknown(_) | Stage::Ending | Stage::Missing(_) => {
+                None
+            }
         }
     }
 
     pub const fn is_unknown(&self) -> bool {
         match self.stage {
             Stage::Unknown(_) => true,
-            Stage::Intent | Stage::Open | Stage::Ending | Stage::Ended(_) => false,
+            Stage::Intent | Stage::Open | Stage::Ending | Stage::Missing(_) | Stage::Ended(_) => {
+                false
+            }
         }
     }
 
-    /// Asked for and not executed, in base units; `None` for a market order sized in quote.
-    pub fn leaves(&self) -> Result<Option<Qty>, MathError> {
-        self.kind.qty().map(|qty| qty.minus_floored(self.executed())).transpose()
+    /// What is being learned of it, while its fate is in doubt.
+    pub(crate) const fn evidence_mut(&mut self) -> Option<&mut Evidence> {
+        match &mut self.stage {
+            Stage::Unknown(evidence) | Stage::Missing(evidence) => Some(evidence),
+            Stage::Intent | Stage::Open | Stage::Ending | Stage::Ended(_) => None,
+        }
     }
 
     /// Takes in a venue's word. `is_final` marks answers that settle the matter: the reply to the
@@ -163,8 +186,8 @@ impl Order {
         self.stage = match report.status {
             OrderStatus::Filled => Stage::Ended(OrderStatus::Filled),
             OrderStatus::Cancelled | OrderStatus::Rejected | OrderStatus::Expired => {
-                let expected = self.cancel != Cancel::No || self.stage == Stage::Ending;
-                if is_final || expected { Stage::Ended(report.status) } else { Stage::Ending }
+                let is_expected = self.cancel != Cancel::No;
+                if is_final || is_expected { Stage::Ended(report.status) } else { Stage::Ending }
             }
             OrderStatus::Open | OrderStatus::PartiallyFilled => Stage::Open,
             OrderStatus::Unrecognized if self.stage == Stage::Intent => Stage::Open,
@@ -185,10 +208,12 @@ impl Order {
         let booked = executions.booked;
         let is_filled = self.kind.qty().is_some_and(|qty| qty <= booked);
         match self.stage {
-            Stage::Intent | Stage::Unknown(_) | Stage::Open | Stage::Ending if is_filled => {
+            Stage::Intent | Stage::Unknown(_) | Stage::Open | Stage::Ending | Stage::Missing(_)
+                if is_filled =>
+            {
                 self.stage = Stage::Ended(OrderStatus::Filled);
             }
-            Stage::Intent | Stage::Unknown(_) => self.stage = Stage::Open,
+            Stage::Intent | Stage::Unknown(_) | Stage::Missing(_) => self.stage = Stage::Open,
             Stage::Open | Stage::Ending | Stage::Ended(_) => {}
         }
         Ok(Booking::New)
@@ -198,6 +223,23 @@ impl Order {
     pub(crate) fn refused(&mut self) {
         if self.end().is_none() {
             self.stage = Stage::Ended(OrderStatus::Rejected);
+        }
+    }
+
+    /// The venue says that it knows no order that it has shown before.
+    pub(crate) fn missed(&mut self) {
+        if matches!(self.stage, Stage::Open | Stage::Ending) {
+            self.stage = Stage::Missing(Evidence::default());
+        }
+    }
+
+    /// Proof that it is not there any more: what was booked is what was executed.
+    pub(crate) fn forgotten(&mut self) {
+        if self.end().is_none() {
+            self.stage = Stage::Ended(OrderStatus::Expired);
+            if let Some(executions) = &mut self.executions {
+                executions.executed = executions.booked;
+            }
         }
     }
 

@@ -129,6 +129,16 @@ pub enum Why {
     ProvedPlaced {
         order: ClientOrderId,
     },
+    /// The venue has shown the order, and now there is no trace of it any more.
+    Forgotten {
+        order: ClientOrderId,
+    },
+    /// The venue will not answer a question; `instrument` is `None` when it concerned the account.
+    ReadRefused {
+        instrument: Option<InstrumentId>,
+        code: i32,
+        text: String,
+    },
     LateFill {
         slot: Slot,
         qty: Qty,
@@ -168,6 +178,8 @@ pub enum NoDeal {
     Unfit {
         until: Timestamp,
     },
+    /// The exchange refuses to tell what was traded on the instrument.
+    Unread,
     /// The bot is stopped, or has opened as many deals as it may.
     Stopped,
 }
@@ -198,12 +210,40 @@ pub enum BlockReason {
     Refused(RefusalReason),
     /// It did not get out in time, or the venue throttled.
     NotSent,
-    /// It expired at the venue and nothing of it was traded.
-    Expired,
+    /// It ended at the venue by itself, and nothing of it was traded.
+    EndedUntraded,
     MarketClosed,
     KeyInvalid,
     /// The slot ran out of generations.
     Exhausted,
+}
+
+impl BlockReason {
+    /// Whether other rules of the instrument may lift it.
+    pub(crate) const fn hangs_on_rules(self) -> bool {
+        match self {
+            Self::Rule(_)
+            | Self::MarketClosed
+            | Self::Refused(RefusalReason::Rule(_) | RefusalReason::MarketClosed) => true,
+            Self::Funds
+            | Self::SelfCross
+            | Self::OrderNotionalMax
+            | Self::NotAllowed
+            | Self::DailyLoss
+            | Self::Budget
+            | Self::Refused(
+                RefusalReason::InsufficientFunds
+                | RefusalReason::WouldTrade
+                | RefusalReason::DuplicateId
+                | RefusalReason::Key
+                | RefusalReason::Other,
+            )
+            | Self::NotSent
+            | Self::EndedUntraded
+            | Self::KeyInvalid
+            | Self::Exhausted => false,
+        }
+    }
 }
 
 /// How a deal ended.
@@ -276,10 +316,7 @@ impl fmt::Display for Why {
                 write!(f, "trailing take profit at {price}: fell from {peak}")
             }
             Self::StopTouched { price, stop, until } => {
-                write!(
-                    f,
-                    "{price} is at or below the stop {stop}; sells if it stays there until {until}"
-                )
+                write!(f, "{price} is at or below the stop {stop}; sells at {until} if it stays")
             }
             Self::StopLeft { price, stop } => write!(f, "{price} is above the stop {stop} again"),
             Self::StopFired { price, stop } => {
@@ -292,13 +329,17 @@ impl fmt::Display for Why {
             Self::DealClosed { ended, profit } => {
                 write!(f, "deal closed ({ended}), profit {profit}")
             }
-            Self::Dust { qty, asset } => {
-                write!(f, "{qty} {asset} too little to sell: kept as dust")
-            }
+            Self::Dust { qty, asset } => write!(f, "{qty} {asset} too few to sell: kept as dust"),
             Self::BotDisabled { deals } => write!(f, "bot stops after {deals} deals"),
             Self::OutcomeUnknown { order } => write!(f, "{order}: no answer; looking for evidence"),
             Self::ProvedNotPlaced { order } => write!(f, "{order}: proved never placed"),
             Self::ProvedPlaced { order } => write!(f, "{order}: found at the exchange"),
+            Self::Forgotten { order } => {
+                write!(f, "{order}: the exchange knows it no more; proved gone")
+            }
+            Self::ReadRefused { code, text, .. } => {
+                write!(f, "the exchange refuses to answer: {text} ({code}); asked again later")
+            }
             Self::LateFill { slot, qty, price } => {
                 write!(f, "{slot}: late fill of {qty} at {price} booked")
             }
@@ -326,6 +367,7 @@ impl fmt::Display for NoDeal {
             Self::Unfit { until } => {
                 write!(f, "the exchange would not take every order at this price; until {until}")
             }
+            Self::Unread => f.write_str("the exchange refuses to tell the trades of the pair"),
             Self::Stopped => f.write_str("the bot is stopped"),
         }
     }
@@ -352,7 +394,9 @@ impl fmt::Display for BlockReason {
             Self::Budget => f.write_str("the deal has spent its budget"),
             Self::Refused(_) => f.write_str("refused by the exchange"),
             Self::NotSent => f.write_str("it could not be sent in time"),
-            Self::Expired => f.write_str("it expired and nothing of it was traded"),
+            Self::EndedUntraded => {
+                f.write_str("it ended at the exchange and nothing of it was traded")
+            }
             Self::MarketClosed => f.write_str("the market is closed"),
             Self::KeyInvalid => f.write_str("the exchange key does not work"),
             Self::Exhausted => f.write_str("the slot has no numbers left"),

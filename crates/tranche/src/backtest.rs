@@ -19,7 +19,7 @@ use tranche_model::{
     time::Timestamp,
 };
 use tranche_sim::{
-    backtest::{self, ACCOUNT, Plan, Report, Series},
+    backtest::{self, Plan, Report, Series},
     exchange,
 };
 use tranche_trading::dca::ladder;
@@ -60,9 +60,7 @@ pub(crate) fn run(task: &BacktestTask, settings: &Settings) -> Result<ExitCode> 
     tracing::info!(bot = bot.config.name(), candles = candles(&market), "backtest begins");
     let report = carry_out(&market, &plan)?;
     if let Some(path) = &task.record {
-        let accounts = (&[ACCOUNT][..], &plan.settings());
-        let mut recorder =
-            Recorder::create(path, sources(&market), market.instruments.clone(), accounts)?;
+        let mut recorder = Recorder::create(path, sources(&market), market.instruments.clone())?;
         report.told.iter().try_for_each(|told| recorder.observe(told))?;
         let events = recorder.finish()?;
         tracing::info!(events, "recorded");

@@ -103,7 +103,7 @@ fn world(task: &DemoTask, settings: &Settings) -> Result<World> {
     terms.balances = bots::balances(share, &instruments)?;
     let recorder = task.record.as_deref().map(|path| {
         let market = feed.source.to_string();
-        Recorder::create(path, market, instruments.clone(), (&accounts, &terms.account()))
+        Recorder::create(path, market, instruments.clone())
     });
     let mut world = World::new(feed, instruments, &terms, recorder.transpose()?, accounts)?;
     world.create(&bots)?;

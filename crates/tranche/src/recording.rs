@@ -7,9 +7,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use tranche_model::{ids::AccountId, instrument::Instruments};
-use tranche_sim::replay::{self, Entry, Header, Start};
-use tranche_trading::{event::Settings, shard::Output};
+use tranche_model::instrument::Instruments;
+use tranche_sim::replay::{self, Entry, Header};
+use tranche_trading::shard::Output;
 
 /// An open recording.
 #[derive(Debug)]
@@ -20,19 +20,10 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// Begins a file over, for accounts that nothing has happened to.
-    pub(crate) fn create(
-        path: &Path,
-        market: String,
-        instruments: Instruments,
-        (accounts, settings): (&[AccountId], &Settings),
-    ) -> Result<Self> {
-        let header = Header {
-            written_by: env!("CARGO_PKG_VERSION").to_owned(),
-            market,
-            instruments,
-            accounts: accounts.iter().map(|id| Start::new(*id, settings.clone())).collect(),
-        };
+    /// Begins a file over.
+    pub(crate) fn create(path: &Path, market: String, instruments: Instruments) -> Result<Self> {
+        let header =
+            Header { written_by: env!("CARGO_PKG_VERSION").to_owned(), market, instruments };
         let file =
             File::create(path).with_context(|| format!("{}: cannot be written", path.display()))?;
         let mut recorder = Self { path: path.to_owned(), file: BufWriter::new(file), events: 0 };
@@ -42,9 +33,7 @@ impl Recorder {
 
     /// Keeps an event; everything else that is told is passed over.
     pub(crate) fn observe(&mut self, told: &Output) -> Result<()> {
-        let Output::Recorded { account, at, event, trace } = told else { return Ok(()) };
-        let entry =
-            Entry { account: *account, at: *at, event: event.clone(), trace: trace.clone() };
+        let Some(entry) = Entry::of(told) else { return Ok(()) };
         self.events = self.events.saturating_add(1);
         self.write(&replay::entry(&entry)?)
     }

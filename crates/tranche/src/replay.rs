@@ -16,7 +16,7 @@ pub(crate) fn run(task: &ReplayTask) -> Result<ExitCode> {
     if task.text {
         console::say(&format!("{} · written by Tranche {}", header.market, header.written_by))?;
     }
-    let mut verifier = Verifier::new(&header).with_context(|| name.to_string())?;
+    let mut verifier = Verifier::new(&header);
     while let Some(entry) = recording.next() {
         let entry = entry.with_context(|| name.to_string())?;
         if task.text {

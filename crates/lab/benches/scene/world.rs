@@ -130,6 +130,7 @@ impl World {
             Output::Dead { reason, .. } | Output::Quarantined { reason, .. } => panic!("{reason}"),
             Output::Verdict { row, .. } => row.verdict.unwrap(),
             Output::Forget { .. }
+            | Output::HandBack { .. }
             | Output::Lookup { .. }
             | Output::Booked { .. }
             | Output::Closed { .. }

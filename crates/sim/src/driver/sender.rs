@@ -7,8 +7,8 @@ use tranche_model::{
 };
 use tranche_trading::dispatch::{Action, Applicant, CallNumber, Dispatch, limits::Limits};
 
-/// Places given at once when there are no limits.
-const PLACES: u16 = 10_000;
+/// Places given when there are no limits: as many as are wanted.
+const PLACES: u16 = u16::MAX;
 
 /// Calls on their way out.
 #[derive(Debug)]
@@ -53,6 +53,12 @@ impl Sender {
         } else {
             let account = who.account;
             self.straight.push(Action::Granted { account, lane, n: PLACES });
+        }
+    }
+
+    pub(super) fn hand_back(&mut self, account: AccountId, lane: CallLane, places: u16) {
+        if let Some(dispatch) = &mut self.dispatch {
+            dispatch.hand_back(account, lane, places);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Each fault of the line does what it says.
 
-use tranche_model::{order::Side, record::Answer};
+use tranche_model::order::Side;
 
 use super::*;
 use crate::exchange::{

@@ -65,7 +65,7 @@ const fn is_routine(event: &Event) -> bool {
         Event::Command(_)
         | Event::Private(PrivateEvent::Fill(_))
         | Event::Stream { .. }
-        | Event::Loaded
+        | Event::Loaded { .. }
         | Event::Rules(_)
         | Event::Quarantine { .. } => false,
     }
@@ -89,7 +89,7 @@ pub fn event_in_words(event: &Event, instruments: &Instruments) -> String {
         }
         Event::Stream { live: true } => "the private stream is up".to_owned(),
         Event::Stream { live: false } => "the private stream is gone".to_owned(),
-        Event::Loaded => "account loaded; what happened meanwhile is read".to_owned(),
+        Event::Loaded { .. } => "account loaded; what happened meanwhile is read".to_owned(),
         Event::Rules(instrument) => format!("new rules of {}", instrument.symbol),
         Event::Quarantine { bot, reason } => format!("bot {bot} put aside: {reason}"),
     }

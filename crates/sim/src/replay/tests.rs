@@ -28,7 +28,7 @@ fn what_was_written_is_read() {
 fn the_same_rules_repeat_a_recording() {
     let recorded = recorded();
     let recording = Recording::open(&recorded).unwrap();
-    let mut verifier = Verifier::new(&recording.header).unwrap();
+    let mut verifier = Verifier::new(&recording.header);
 
     for entry in recording {
         verifier.repeat(&entry.unwrap()).unwrap();
@@ -41,7 +41,7 @@ fn the_same_rules_repeat_a_recording() {
 fn the_first_difference_is_told_in_words() {
     let recorded = recorded();
     let recording = Recording::open(&recorded).unwrap();
-    let mut verifier = Verifier::new(&recording.header).unwrap();
+    let mut verifier = Verifier::new(&recording.header);
     let entries = recording.collect::<Result<Vec<_>, _>>().unwrap();
     let quiet = codec::encode_trace(&Effects::default()).unwrap();
     let changed = Entry { trace: quiet, ..entries[0].clone() };
@@ -77,12 +77,10 @@ fn foreign_and_cut_bytes_are_refused() {
 }
 
 fn header() -> Header {
-    let start = Start::new(ACCOUNT, settings());
     Header {
         written_by: "0".to_owned(),
         market: "none".to_owned(),
         instruments: Instruments::default(),
-        accounts: vec![start],
     }
 }
 
@@ -98,18 +96,20 @@ fn recorded() -> Vec<u8> {
     let reply = |call, answer| Event::Reply(Reply { call, outcome: Outcome::Done(answer) });
     let no_orders = Answer::OpenOrders { own: Vec::new(), foreign: Vec::new() };
     let events = [
-        Event::Loaded,
+        Event::Loaded { settings: Box::new(settings()) },
         reply(Call::OpenOrders, no_orders),
         reply(Call::Balances, Answer::Balances(vec![balance])),
     ];
     let mut bytes = begin(&header()).unwrap();
+    let mut start = Some(Start::new(settings(), Snapshot::default()));
     for event in &events {
         let at = Timestamp::from_ms(5);
         let mut effects = Effects::default();
         account.step(event, &World { now: at, instruments: &instruments }, &mut effects).unwrap();
         let trace = codec::encode_trace(&effects).unwrap();
         let event = codec::encode_event(event).unwrap();
-        bytes.extend(entry(&Entry { account: ACCOUNT, at, event, trace }).unwrap());
+        let start = start.take();
+        bytes.extend(entry(&Entry { account: ACCOUNT, at, event, trace, start }).unwrap());
     }
     bytes
 }

@@ -9,7 +9,7 @@ use tranche_model::{ids::AccountId, instrument::Instruments, time::Timestamp};
 use tranche_trading::{
     account::{Account, World},
     codec::{self, CodecError, Trace},
-    event::{Effects, Event, Settings},
+    event::{Effects, Event},
 };
 
 use super::{Entry, Header, Start, story::event_in_words};
@@ -18,7 +18,7 @@ use super::{Entry, Header, Start, story::event_in_words};
 #[derive(Debug)]
 pub struct Verifier {
     instruments: Instruments,
-    accounts: BTreeMap<AccountId, (Settings, Account)>,
+    accounts: BTreeMap<AccountId, Account>,
     /// How many events gave what was recorded.
     pub same: u64,
 }
@@ -44,12 +44,9 @@ impl fmt::Display for Difference {
 }
 
 impl Verifier {
-    pub fn new(header: &Header) -> Result<Self, CodecError> {
-        let mut accounts = BTreeMap::new();
-        for start in &header.accounts {
-            accounts.insert(start.account, (start.settings.clone(), account_of(start)?));
-        }
-        Ok(Self { instruments: header.instruments.clone(), accounts, same: 0 })
+    pub fn new(header: &Header) -> Self {
+        let instruments = header.instruments.clone();
+        Self { instruments, accounts: BTreeMap::new(), same: 0 }
     }
 
     /// Repeats one event.
@@ -72,12 +69,13 @@ impl Verifier {
     }
 
     fn step(&mut self, entry: &Entry, event: &Event) -> Result<Vec<u8>, String> {
-        let Some((settings, account)) = self.accounts.get_mut(&entry.account) else {
-            return Err("the header does not name the account".to_owned());
-        };
-        if *event == Event::Loaded {
-            *account = loaded(entry.account, settings, account).map_err(|e| e.to_string())?;
+        if let Some(start) = &entry.start {
+            let account = account_of(entry.account, start).map_err(|error| error.to_string())?;
+            self.accounts.insert(entry.account, account);
         }
+        let Some(account) = self.accounts.get_mut(&entry.account) else {
+            return Err("the account was not loaded before".to_owned());
+        };
         if let Event::Rules(instrument) = event
             && let Some(known) = self.instruments.get_mut(instrument.id)
         {
@@ -103,23 +101,12 @@ impl Verifier {
     }
 }
 
-fn account_of(start: &Start) -> Result<Account, CodecError> {
+fn account_of(id: AccountId, start: &Start) -> Result<Account, CodecError> {
     if start.desk.is_empty() {
-        return Ok(Account::new(start.account, start.settings.clone()));
+        return Ok(Account::new(id, start.settings.clone()));
     }
     let bots = start.bots.iter().map(|(bot, body)| Ok((*bot, codec::decode_bot(body)?)));
     Ok(Account::from_parts(codec::decode_desk(&start.desk)?, bots.collect::<Result<_, _>>()?))
-}
-
-/// A load drops what is not stored: the account goes through the bytes of its snapshot.
-fn loaded(id: AccountId, settings: &Settings, account: &Account) -> Result<Account, CodecError> {
-    let bots = account.bots.iter().map(|(bot, state)| Ok((*bot, codec::encode_bot(state)?)));
-    account_of(&Start {
-        account: id,
-        settings: settings.clone(),
-        desk: codec::encode_desk(&account.desk)?,
-        bots: bots.collect::<Result<_, _>>()?,
-    })
 }
 
 /// The first thing in which two traces differ.
@@ -129,10 +116,12 @@ fn in_words(recorded: &[u8], anew: &[u8]) -> String {
         (Err(error), _) => return format!("what was recorded is unreadable: {error}"),
         (_, Err(error)) => return format!("what came now is unreadable: {error}"),
     };
-    let Trace { calls, asks, intents, fills, deals, verdicts, lookups, whys } = &recorded;
+    let Trace { calls, asks, hand_backs, intents, fills, deals, verdicts, lookups, whys } =
+        &recorded;
     let found = [
         first("call", calls, &anew.calls),
         first("asking for places", asks, &anew.asks),
+        first("handing back of places", hand_backs, &anew.hand_backs),
         first("intent", intents, &anew.intents),
         first("fill", fills, &anew.fills),
         first("closed deal", deals, &anew.deals),

@@ -23,7 +23,7 @@ use tranche_trading::{
     dca::Draft,
     event::{CommandBody, Event},
     order::Stage,
-    shard::{Input, Options, Output},
+    shard::{Input, Options, Output, Shard},
     why::Why,
 };
 
@@ -398,6 +398,86 @@ fn a_burst_is_stepped_in_chunks_with_protective_exits_first() {
 
     assert_eq!(kinds.len(), 10_000);
     assert!(kinds.is_sorted_by(|one, other| one >= other));
+}
+
+#[test]
+fn an_exit_in_need_overtakes_a_burst_that_waits() {
+    let shard = Options { chunk: 1, ..Options::default() };
+    let mut scene = Scene::with(Setup { shard, ..Setup::default() }, Terms::default());
+    scene.create(BotId::new(1), watched());
+    scene.create(BotId::new(2), watched());
+    scene.create(BotId::new(3), Draft { stop_loss_pct: Some(pct("3")), ..lonely() });
+    scene.tick(A, "100");
+
+    let (shard, now) = (&mut scene.driver.shard, Timestamp::from_ms(2_000_000));
+    let mut out = Vec::new();
+    shard.step(Input::Tick(tick_at("98.9", now)), now, &mut out);
+    assert!(shard.has_more());
+    shard.step(Input::Tick(tick_at("96", now)), now, &mut out);
+    while shard.has_more() {
+        shard.step(Input::More, now, &mut out);
+    }
+    let kinds: Vec<bool> = decisions(shard, now, out);
+
+    assert_eq!(kinds, [false, true, false]);
+}
+
+#[test]
+fn a_gap_takes_the_price_from_those_that_wait() {
+    let shard = Options { chunk: 1, ..Options::default() };
+    let mut scene = Scene::with(Setup { shard, ..Setup::default() }, Terms::default());
+    scene.create(BotId::new(1), watched());
+    scene.create(BotId::new(2), watched());
+    scene.tick(A, "100");
+
+    let (shard, now) = (&mut scene.driver.shard, Timestamp::from_ms(2_000_000));
+    let mut out = Vec::new();
+    shard.step(Input::Tick(tick_at("98.9", now)), now, &mut out);
+    shard.step(Input::Gap(A), now, &mut out);
+    while shard.has_more() {
+        shard.step(Input::More, now, &mut out);
+    }
+    let before = decisions(shard, now, std::mem::take(&mut out));
+    assert_eq!(before, [false]);
+
+    // It still waits for its level, and a fresh price tells it.
+    shard.step(Input::Tick(tick_at("98.8", now)), now, &mut out);
+    while shard.has_more() {
+        shard.step(Input::More, now, &mut out);
+    }
+    assert_eq!(decisions(shard, now, out), [false]);
+}
+
+/// Commits what was stepped; the stops and safety orders that were decided on, in order.
+fn decisions(shard: &mut Shard, now: Timestamp, mut out: Vec<Output>) -> Vec<bool> {
+    let mut kinds = Vec::new();
+    shard.flush(&mut out);
+    while !out.is_empty() {
+        for output in std::mem::take(&mut out) {
+            kinds.extend(is_stop(&output));
+            if let Output::Commit { ticket, .. } = output {
+                shard.step(Input::Committed(ticket), now, &mut out);
+            }
+        }
+    }
+    kinds
+}
+
+#[test]
+fn places_that_nobody_needs_are_handed_back() {
+    let mut scene = Scene::new();
+    scene.create(BOT, draft());
+    let (shard, now) = (&mut scene.driver.shard, Timestamp::from_ms(2_000_000));
+    let event = Box::new(Event::Granted { lane: CallLane::Exit, places: 10 });
+    let mut out = Vec::new();
+    shard.step(Input::Event { account: OURS, event }, now, &mut out);
+    shard.flush(&mut out);
+    let [Output::Commit { ticket, .. }] = out[..] else { panic!("{out:?}") };
+
+    let mut after = Vec::new();
+    shard.step(Input::Committed(ticket), now, &mut after);
+    let back = Output::HandBack { account: OURS, lane: CallLane::Exit, places: 6 };
+    assert!(after.contains(&back), "{after:?}");
 }
 
 /// Whether a decision was a stop; `None` for other news than stops and safety orders.

@@ -2,10 +2,11 @@
 
 use tranche_model::{
     asset::Symbol,
+    balance::FeeAsset,
     filter::Filter,
     ids::{BotId, CommandId, DealNo, Slot},
     instrument::{Instrument, TradingStatus},
-    money::{Price, Qty, Quote},
+    money::{Fraction, Price, Qty, Quote},
     time::Millis,
 };
 use tranche_sim::{
@@ -14,7 +15,10 @@ use tranche_sim::{
 };
 use tranche_trading::{
     bot::BotStatus,
-    dca::{Draft, draft::BaseOrderType},
+    dca::{
+        Draft,
+        draft::{BaseOrderType, Pct, Start},
+    },
     event::{Command, CommandBody, KillLevel, RiskLimits, Scope},
     why::{BlockReason, Why},
 };
@@ -77,6 +81,140 @@ fn a_bot_that_would_break_again_is_not_started() {
 
     assert!(verdict.is_err_and(|why| why.contains("cannot go on")));
     assert_eq!(scene.driver.loads_count, loads);
+}
+
+#[test]
+fn a_bot_in_quarantine_says_that_it_does_nothing() {
+    let mut scene = Scene::new();
+    scene.create(BOT, draft());
+    scene.create(OTHER, on_b());
+    scene.tick(A, "100");
+    scene.tick(B, "100");
+    scene.driver.change_rules(impossible());
+
+    for body in [
+        CommandBody::CloseDeal { bot: BOT, deal: FIRST_DEAL },
+        CommandBody::CancelDeal { bot: BOT, deal: FIRST_DEAL },
+        CommandBody::StopBot { bot: BOT },
+        CommandBody::Kill { level: KillLevel::CloseAll },
+    ] {
+        let verdict = scene.command(body.clone());
+        assert!(verdict.as_ref().is_err_and(|why| why.contains("quarantine")), "{body:?}");
+    }
+    // The kill switch has closed what it could, and the rest follows when it can.
+    assert_eq!(scene.ended(), ["closed_by_command"]);
+    scene.driver.change_rules(instrument(A, "AAA/USDT"));
+    scene.command(CommandBody::StartBot { bot: BOT }).unwrap();
+    scene.wait(5);
+    assert_eq!(scene.ended(), ["closed_by_command", "closed_by_command"]);
+}
+
+#[test]
+fn a_deal_that_ends_keeps_the_reason_it_ends_for() {
+    let latency = exchange::Settings { latency: Millis::new(700), ..Default::default() };
+    let mut scene = Scene::with(Setup { exchange: latency, ..Setup::default() }, Terms::default());
+    scene.wait(5);
+    scene.create(BOT, Draft { stop_loss_pct: Some(pct("5")), ..draft() });
+    scene.tick(A, "100");
+    scene.wait(5);
+    scene.tick(A, "94");
+    assert_eq!(scene.ended().len(), 0);
+
+    scene.command(CommandBody::CloseDeal { bot: BOT, deal: FIRST_DEAL }).unwrap();
+    scene.wait(5);
+
+    assert_eq!(scene.ended(), ["stop_loss"]);
+}
+
+#[test]
+fn a_deal_that_was_asked_for_is_not_wanted_after_a_stop() {
+    let manual = Draft { start: Start::Manual, ..draft() };
+    let ends = [
+        (CommandBody::StopBot { bot: BOT }, CommandBody::StartBot { bot: BOT }),
+        (
+            CommandBody::PauseEntries { scope: Scope::Account },
+            CommandBody::Resume { scope: Scope::Account },
+        ),
+        (CommandBody::Kill { level: KillLevel::PauseEntries }, CommandBody::Rearm),
+    ];
+    for (end, begin) in ends {
+        let mut scene = Scene::new();
+        scene.create(BOT, manual.clone());
+        scene.command(CommandBody::StartDeal { bot: BOT, instrument: A }).unwrap();
+        scene.command(end).unwrap();
+        let start = CommandBody::StartDeal { bot: BOT, instrument: A };
+        let verdict = scene.command(start);
+        assert!(verdict.as_ref().is_err_and(|why| why.contains("first")), "{verdict:?}");
+
+        scene.command(begin).unwrap();
+        scene.tick(A, "100");
+        assert_eq!(scene.orders_placed(), 0);
+    }
+}
+
+#[test]
+fn an_exit_in_need_waits_for_no_order_of_another_bot() {
+    let exchange =
+        exchange::Settings { volume_cap: Some(Fraction::ONE), ..exchange::Settings::default() };
+    let mut scene = Scene::with(Setup { exchange, ..Setup::default() }, Terms::default());
+    let lonely = Draft { max_safety_orders: 0, active_safety_orders_count: None, ..draft() };
+    scene.create(BOT, Draft { stop_loss_pct: Some(pct("4.5")), ..lonely });
+    scene.create(OTHER, Draft { safety_order_step_pct: pct("4"), ..draft() });
+    scene.tick(A, "100");
+    assert_eq!(scene.open().len(), 4, "{:?}", scene.open());
+
+    // The other's safety order at 96 is not filled yet when the stop at 95.5 sells.
+    scene.tick_with(A, "95", "0.01");
+    scene.tick_with(A, "95", "5");
+    scene.wait(2);
+
+    assert_eq!(scene.ended(), ["stop_loss"], "{:#?}", scene.whys);
+}
+
+#[test]
+fn fees_with_as_many_digits_as_there_are_add_up() {
+    let terms = Terms { fee_asset: FeeAsset::Third(asset("BNB")), ..Terms::default() };
+    let mut scene = Scene::with(Setup::default(), terms);
+    let rate = Price::parse("300.1234567890123456789123").unwrap();
+    scene.driver.exchange.set_rate(asset("BNB"), asset("USDT"), rate);
+    scene.create(
+        BOT,
+        Draft { max_safety_orders: 20, active_safety_orders_count: Some(20), ..draft() },
+    );
+
+    for price in ["100", "93.333", "81.27", "99", "107", "100", "90", "110"] {
+        scene.tick(A, price);
+    }
+
+    assert!(1 < scene.ended().len(), "{:#?}", scene.whys);
+    assert_eq!(scene.bot(BOT).head.status, BotStatus::Running);
+}
+
+#[test]
+fn a_stop_that_was_away_counts_its_time_anew() {
+    let stopped = |loss: Option<Pct>| Draft {
+        stop_loss_pct: loss,
+        stop_loss_timeout_seconds: if loss.is_some() { 60 } else { 0 },
+        max_safety_orders: 0,
+        active_safety_orders_count: None,
+        ..draft()
+    };
+    let mut scene = Scene::new();
+    scene.create(BOT, stopped(Some(pct("5"))));
+    scene.tick(A, "100");
+    scene.tick(A, "94");
+    let edit = |scene: &mut Scene, loss| {
+        let config = Box::new(config(stopped(loss)));
+        scene.command(CommandBody::EditBot { bot: BOT, config, open_deals: true }).unwrap();
+    };
+    edit(&mut scene, None);
+    scene.minutes(A, "94", 3);
+    edit(&mut scene, Some(pct("5")));
+
+    scene.tick(A, "94");
+    assert_eq!(scene.ended().len(), 0);
+    scene.minutes(A, "94", 2);
+    assert_eq!(scene.ended(), ["stop_loss"]);
 }
 
 #[test]

@@ -3,9 +3,12 @@
 
 mod books;
 mod evidence;
+mod forgotten;
 mod guards;
 mod heart;
 mod market;
+mod owners;
 mod properties;
+mod rules;
 mod scene;
 mod storms;

@@ -10,7 +10,7 @@ use tranche_model::{
     balance::{FeeAsset, FeeRates},
     candle::Tick,
     filter::Filter,
-    ids::{AccountId, BotId, CommandId, DealNo, InstrumentId},
+    ids::{AccountId, BotId, CommandId, DealNo, InstrumentId, Slot},
     instrument::{Instrument, TradingStatus},
     money::{Amount, Fraction, Price, Qty, Quote},
     order::{OrderKind, Side, Size, TimeInForce},
@@ -203,6 +203,9 @@ fn weather(storm: &Storm) -> Result<(), TestCaseError> {
     })
 }
 
+/// A slot of a deal.
+type Place = (AccountId, Option<BotId>, Option<DealNo>, Slot);
+
 struct Run {
     scene: Scene,
     now: Timestamp,
@@ -212,6 +215,8 @@ struct Run {
     commands: BTreeMap<CommandId, (AccountId, CommandBody)>,
     last_command: u128,
     stopped: BTreeMap<(AccountId, BotId), DealNo>,
+    /// How often each slot was filled with an order within a second from a moment on.
+    placed: BTreeMap<Place, (Timestamp, u32)>,
     /// What was decided, for the message of a failure.
     log: Vec<String>,
 }
@@ -237,6 +242,7 @@ impl Run {
             commands: BTreeMap::new(),
             last_command: 0,
             stopped: BTreeMap::new(),
+            placed: BTreeMap::new(),
             log: Vec::new(),
         }
     }
@@ -450,8 +456,9 @@ impl Run {
             if let Told::Quarantined { reason, .. } | Told::Dead { reason, .. } = &told {
                 return Err(TestCaseError::fail(format!("quarantined: {reason}")));
             }
-            if let Told::Why { record, .. } = &told {
+            if let Told::Why { account, record } = &told {
                 self.hear(record)?;
+                self.count(*account, record)?;
                 let (bot, deal) = (record.bot.map(BotId::get), record.deal.map(DealNo::get));
                 let at = record.at.ms();
                 self.log.push(format!("{at} {bot:?} {deal:?} {}", record.why));
@@ -468,6 +475,19 @@ impl Run {
                 prop_assert_eq!(bot.head.next_deal, *next_deal, "a stopped bot opened a deal");
             }
         }
+        Ok(())
+    }
+
+    /// No order is placed again and again without a pause, whatever becomes of it.
+    fn count(&mut self, account: AccountId, record: &WhyRecord) -> Result<(), TestCaseError> {
+        let Why::Placed { slot, .. } = record.why else { return Ok(()) };
+        let key = (account, record.bot, record.deal, slot);
+        let (since, count) = self.placed.entry(key).or_insert((record.at, 0));
+        if since.plus(Millis::from_secs(1)) < record.at {
+            (*since, *count) = (record.at, 0);
+        }
+        *count += 1;
+        prop_assert!(*count <= 20, "{slot} placed {count} times within a second");
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! The census of open orders: every one is known, adopted, taken back, or foreign and left alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tranche_model::{
     asset::Asset,
@@ -11,9 +11,10 @@ use tranche_model::{
     money::Amount,
     order::{ForeignOrder, OrderKind, OrderReport, Side},
     record::{Call, CallLane},
+    time::Timestamp,
 };
 
-use super::{Account, World, note, orders::Reading, reads::Read};
+use super::{Account, World, note, orders::Reading, reads::Read, turn::TRADES_MARGIN};
 use crate::{
     event::{Effects, LaneKey, StepError},
     order::{Order, Stage},
@@ -24,8 +25,8 @@ impl Account {
     /// Compares the venue's list of open orders with ours.
     pub(super) fn census(
         &mut self,
-        own: &[OrderReport],
-        foreign: &[ForeignOrder],
+        (own, foreign): (&[OrderReport], &[ForeignOrder]),
+        asked_at: Option<Timestamp>,
         world: &World<'_>,
         out: &mut Effects,
     ) -> Result<(), StepError> {
@@ -33,21 +34,26 @@ impl Account {
             self.reported(report, Reading::Listed, world, out)?;
         }
         self.count_foreign(own, foreign, world.instruments)?;
-        let listed = |id| own.iter().any(|report| report.client_id == id);
+        let listed: BTreeSet<_> = own.iter().map(|report| report.client_id).collect();
         let mut missing = Vec::new();
-        for bot in self.bots.values() {
-            for lane in &bot.lanes {
-                let orders = lane.orders().map(|(_, order)| order);
-                let open = orders.filter(|order| order.stage == Stage::Open);
-                let lost = open.filter(|order| !listed(order.client_id));
-                missing.extend(lost.map(|order| Read::Order(order.client_id, lane.instrument)));
+        for lane in self.bots.values_mut().flat_map(|bot| &mut bot.lanes) {
+            for order in lane.seats.iter_mut().filter_map(|seat| seat.order.as_deref_mut()) {
+                if listed.contains(&order.client_id) {
+                    continue;
+                }
+                if order.stage == Stage::Open {
+                    missing.push(Read::Order(order.client_id, lane.instrument));
+                }
+                if let Some(evidence) = order.evidence_mut() {
+                    evidence.unlisted |= evidence.counts(asked_at);
+                }
             }
         }
         // Absent from the list is a reason to ask, never an end.
         for read in missing {
             self.desk.reads.want(read, world.now, world.now);
         }
-        let next = world.now.plus(self.desk.settings.timing.reconcile_every);
+        let next = world.now.plus(self.desk.census_every());
         self.desk.reads.want(Read::OpenOrders, next, world.now);
         Ok(())
     }
@@ -66,7 +72,7 @@ impl Account {
         if report.status.is_terminal() || (reading == Reading::Pushed && self.is_past(client_id)) {
             return Ok(());
         }
-        if reading != Reading::Final {
+        if reading != Reading::Asked {
             self.desk.reads.want(Read::Order(client_id, instrument), world.now, world.now);
             return Ok(());
         }
@@ -122,6 +128,7 @@ impl Account {
         turn.lane.seat_mut(named.slot).generation = Some(named.generation);
         turn.seat_order(named.slot, order)?;
         let since = turn.lane.deal.as_ref().map_or(world.now, |deal| deal.opened_at);
+        let since = since.minus(TRADES_MARGIN);
         turn.desk.reads.want(Read::Trades(report.instrument), world.now, since);
         turn.note(Why::Adopted { order: report.client_id }, out);
         self.run(key, world, out)

@@ -84,7 +84,7 @@ impl Account {
         if self.desk.retired.contains(&bot) {
             return Ok(Err(format!("bot {bot} was deleted; choose another number")));
         }
-        if let Err(refusal) = check_instruments(config, world) {
+        if let Err(refusal) = self.check_config(config, world) {
             return Ok(Err(refusal));
         }
         let Some(mut new) = Bot::new(bot, config.clone(), world.instruments) else {
@@ -107,10 +107,13 @@ impl Account {
         world: &World<'_>,
         out: &mut Effects,
     ) -> Result<Verdict, StepError> {
-        if let Err(refusal) = check_instruments(config, world) {
+        if let Err(refusal) = self.check_config(config, world) {
             return Ok(Err(refusal));
         }
         let Some(known) = self.bots.get_mut(&bot) else { return Ok(Err(no_bot(bot))) };
+        if open_deals && let Err(refusal) = check_open_deals(known, config, world) {
+            return Ok(Err(refusal));
+        }
         if known.has_orders() || known.active_deals() != 0 {
             // Lanes with a deal keep their place, which their watches and orders are known by.
             let is_kept = |lane: &crate::bot::Lane| {
@@ -169,6 +172,19 @@ impl Account {
         Ok(())
     }
 
+    /// Whether every pair exists here and takes the bot's orders, and the account's fees leave room.
+    fn check_config(&self, config: &Config, world: &World<'_>) -> Verdict {
+        for symbol in config.pairs() {
+            let Some(instrument) = world.instruments.find(*symbol) else {
+                return Err(format!(
+                    "pairs is {symbol}: the exchange does not list it; choose another"
+                ));
+            };
+            config.check_instrument(instrument, None).map_err(|error| error.to_string())?;
+        }
+        config.check_fees(&self.desk.settings.fees).map_err(|error| error.to_string())
+    }
+
     fn delete(&mut self, bot: BotId, out: &mut Effects) -> Verdict {
         let known = self.bots.get(&bot).ok_or_else(|| no_bot(bot))?;
         if known.has_orders() || known.active_deals() != 0 {
@@ -194,11 +210,17 @@ impl Account {
     ) -> Result<Verdict, StepError> {
         match scope {
             Scope::Account => {
+                if is_paused {
+                    self.bots.values_mut().for_each(|bot| bot.forget_wishes());
+                }
                 self.desk.entries_paused = is_paused;
                 self.run_all(world, out)?;
             }
             Scope::Bot(bot) => {
                 let Some(known) = self.bots.get_mut(&bot) else { return Ok(Err(no_bot(bot))) };
+                if is_paused {
+                    known.forget_wishes();
+                }
                 known.head.entries_paused = is_paused;
                 self.run_bot(bot, world, out)?;
             }
@@ -214,12 +236,17 @@ impl Account {
         out: &mut Effects,
     ) -> Result<Verdict, StepError> {
         let Some(known) = self.bots.get(&bot) else { return Ok(Err(no_bot(bot))) };
-        if matches!(known.head.status, BotStatus::Quarantined { .. })
-            && let Err(error) = self.adopt_settings(bot, None, world, out)
-        {
+        let is_quarantined = matches!(known.head.status, BotStatus::Quarantined { .. });
+        if is_quarantined && status == BotStatus::Stopped {
+            return Ok(Err(in_quarantine(bot)));
+        }
+        if is_quarantined && let Err(error) = self.adopt_settings(bot, None, world, out) {
             return Ok(Err(format!("the bot cannot go on: {error}")));
         }
         if let Some(known) = self.bots.get_mut(&bot) {
+            if status == BotStatus::Stopped {
+                known.forget_wishes();
+            }
             known.head.status = status;
         }
         self.run_bot(bot, world, out)?;
@@ -236,6 +263,10 @@ impl Account {
         let Some(known) = self.bots.get_mut(&bot) else { return Ok(Err(no_bot(bot))) };
         if known.head.status != BotStatus::Running {
             return Ok(Err("the bot is stopped: start it first".to_owned()));
+        }
+        if known.head.entries_paused || self.desk.entries_paused || self.desk.kill.is_some() {
+            let what = "entries are paused: resume them, or lift the kill switch, first";
+            return Ok(Err(what.to_owned()));
         }
         let most = known.head.current().map_or(0, |config| config.max_active_deals());
         if most <= known.active_deals() {
@@ -264,6 +295,9 @@ impl Account {
         for key in self.lanes_of(bot) {
             let Some(mut turn) = self.turn(key, world)? else { continue };
             if turn.lane.deal.as_ref().is_some_and(|open| open.no == deal) {
+                if turn.is_quarantined() {
+                    return Ok(Err(in_quarantine(bot)));
+                }
                 turn.tell(fact, out)?;
                 self.run(key, world, out)?;
                 return Ok(Ok(()));
@@ -279,34 +313,47 @@ impl Account {
         out: &mut Effects,
     ) -> Result<Verdict, StepError> {
         self.desk.kill = Some(self.desk.kill.map_or(level, |former| former.max(level)));
+        self.bots.values_mut().for_each(|bot| bot.forget_wishes());
         note(Why::Killed { level }, world, out);
+        let mut left = Vec::new();
         if level == KillLevel::CloseAll {
             for key in self.all_lanes() {
                 if let Some(mut turn) = self.turn(key, world)?
                     && turn.lane.deal.is_some()
                 {
                     turn.tell(Fact::Close, out)?;
+                    left.extend(turn.is_quarantined().then(|| key.bot.to_string()));
                 }
             }
         }
         self.run_all(world, out)?;
-        Ok(Ok(()))
+        if left.is_empty() {
+            return Ok(Ok(()));
+        }
+        left.dedup();
+        Ok(Err(format!(
+            "done, but for bots in quarantine ({}): start them, and they sell, or sell by hand",
+            left.join(", ")
+        )))
     }
+}
+
+/// Whether what is left of each open deal can follow other settings.
+fn check_open_deals(bot: &Bot, config: &Config, world: &World<'_>) -> Verdict {
+    for lane in &bot.lanes {
+        let origin = lane.deal.as_ref().and_then(|deal| deal.origin);
+        if let (Some(origin), Some(instrument)) = (origin, world.instruments.get(lane.instrument)) {
+            let checked = config.check_instrument(instrument, Some(origin));
+            checked.map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(())
+}
+
+fn in_quarantine(bot: BotId) -> String {
+    format!("bot {bot} is in quarantine, where it does nothing: start it first")
 }
 
 fn no_bot(bot: BotId) -> String {
     format!("there is no bot {bot} on this account")
-}
-
-/// Whether every pair exists here and takes the bot's orders.
-fn check_instruments(config: &Config, world: &World<'_>) -> Verdict {
-    for symbol in config.pairs() {
-        let Some(instrument) = world.instruments.find(*symbol) else {
-            return Err(format!(
-                "pairs is {symbol}: the exchange does not list it; choose another"
-            ));
-        };
-        config.check_instrument(instrument, None).map_err(|error| error.to_string())?;
-    }
-    Ok(())
 }

@@ -12,7 +12,7 @@ use tranche_model::{
     instrument::Instruments,
     money::{Amount, Fraction, Quote},
     record::{CallLane, RefusalReason},
-    time::Timestamp,
+    time::{Millis, Timestamp},
 };
 
 use super::{
@@ -77,9 +77,19 @@ pub struct Desk {
     /// Answers that must be in before the account is ready.
     #[serde(skip)]
     pub awaited: BTreeSet<Read>,
+    /// Whether the private stream is up, as far as the account was told.
+    #[serde(skip, default = "is_assumed_live")]
+    pub(crate) is_live: bool,
+    /// Instruments whose trades the venue refuses to tell.
+    #[serde(skip)]
+    pub unread: BTreeSet<InstrumentId>,
     /// How the venue's balances differed from ours when last read, and since when they do.
     #[serde(skip)]
     pub(crate) suspected: (Timestamp, Vec<(Asset, Amount)>),
+    /// Assets of which the venue says that there are too few for a buy, although our books say otherwise:
+    /// nothing is bought with them until the balances were read.
+    #[serde(skip)]
+    pub(crate) short: BTreeSet<Asset>,
     #[serde(skip)]
     pub queued: BTreeSet<LaneKey>,
     #[serde(skip)]
@@ -98,13 +108,21 @@ pub struct DayLosses {
 /// Places that `dispatch` gave and that are not used, and those asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Credit {
+    /// [`u16::MAX`] is as many as are wanted.
     places: u16,
     asked: u16,
 }
 
-/// With fewer places than this, more are asked for ahead of need.
-const CREDIT_LOW: u16 = 2;
-const CREDIT_TARGET: u16 = 4;
+/// As many places are kept in store; others may need the rest.
+const STORE: u16 = 4;
+
+/// How often open orders are listed while nobody tells of their fills.
+const DEGRADED_CENSUS_EVERY: Millis = Millis::from_secs(60);
+
+/// Whoever loads an account tells it when its stream is not up.
+const fn is_assumed_live() -> bool {
+    true
+}
 
 /// How many ids of commands, and of late fills, are remembered; the store remembers all.
 const REMEMBERED: usize = 256;
@@ -128,7 +146,10 @@ impl Desk {
             exposure: Exposure::default(),
             reads: Reads::default(),
             awaited: BTreeSet::new(),
+            is_live: is_assumed_live(),
+            unread: BTreeSet::new(),
             suspected: (Timestamp::MIN, Vec::new()),
+            short: BTreeSet::new(),
             queued: BTreeSet::new(),
             credits: BTreeMap::new(),
             timer: None,
@@ -164,26 +185,50 @@ impl Desk {
         }
     }
 
-    /// Uses up a place; asks for more when they run low. Without one the order waits.
-    pub(crate) fn take_place(&mut self, lane: CallLane, out: &mut Effects) -> bool {
+    /// How the account stands once everything was read.
+    pub(crate) const fn synced_state(&self) -> AccountState {
+        if self.is_live { AccountState::Ready } else { AccountState::Degraded }
+    }
+
+    pub(crate) const fn census_every(&self) -> Millis {
+        if self.is_live { self.settings.timing.reconcile_every } else { DEGRADED_CENSUS_EVERY }
+    }
+
+    /// Uses up a place. Without one the order waits, and one is asked for unless it `waits` already and
+    /// one is on its way: while an order waits, an ask is out. After the last place in store some are
+    /// asked for that cost nobody anything (`dispatch` gives them in quiet times).
+    pub(crate) fn take_place(&mut self, lane: CallLane, waits: bool, out: &mut Effects) -> bool {
         let credit = self.credits.entry(lane).or_default();
-        let has_place = credit.places != 0;
-        credit.places = credit.places.saturating_sub(1);
-        if !has_place {
-            credit.asked = credit.asked.saturating_add(1);
-            out.asks.push((lane, 1));
-        } else if credit.places < CREDIT_LOW && credit.asked == 0 {
-            let more = CREDIT_TARGET.saturating_sub(credit.places);
-            credit.asked = more;
-            out.asks.push((lane, more));
+        match credit.places {
+            u16::MAX => return true,
+            0 => {
+                if !waits || credit.asked == 0 {
+                    credit.asked = credit.asked.saturating_add(1);
+                    out.asks.push((lane, 1));
+                }
+                return false;
+            }
+            1..u16::MAX => credit.places -= 1,
         }
-        has_place
+        if credit.places == 0 && credit.asked == 0 {
+            out.asks.push((lane, 0));
+        }
+        true
     }
 
     pub(crate) fn granted(&mut self, lane: CallLane, places: u16) {
         let credit = self.credits.entry(lane).or_default();
         credit.places = credit.places.saturating_add(places);
         credit.asked = credit.asked.saturating_sub(places);
+    }
+
+    /// Gives back what nobody of the account needs and is too much to keep in store.
+    pub(crate) fn hand_back(&mut self, lane: CallLane, out: &mut Effects) {
+        let Some(credit) = self.credits.get_mut(&lane) else { return };
+        if STORE < credit.places && credit.places != u16::MAX {
+            out.hand_backs.push((lane, credit.places - STORE));
+            credit.places = STORE;
+        }
     }
 
     pub fn has_place(&self, lane: CallLane) -> bool {

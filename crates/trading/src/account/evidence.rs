@@ -3,21 +3,29 @@
 //! An order leaves `Unknown` only by evidence: it, or a trade of it, was seen; or it is proved never
 //! placed: three explicit not-founds spread over the grace window, all asked for after the last moment
 //! at which the request could have arrived and been worked on, and no trace in trades or balances.
-//! That nobody could be asked is no evidence.
+//! One that was seen and that the venue then does not know goes the same way, and must be absent from
+//! the list of open orders too. That nobody could be asked is no evidence.
 
 use tranche_model::{
     balance::Balance,
     client_order_id::ClientOrderId,
-    ids::InstrumentId,
+    ids::{InstrumentId, Slot},
     money::Price,
     order::Side,
-    record::{Answer, Call, Outcome},
+    record::{Answer, Call, Outcome, Refusal, RefusalReason},
     time::{Millis, Timestamp},
 };
 
-use super::{Account, World, desk::AccountState, note, orders::Reading, reads::Read, turn::Turn};
+use super::{
+    Account, World,
+    desk::AccountState,
+    note,
+    orders::Reading,
+    reads::Read,
+    turn::{TRADES_MARGIN, Turn},
+};
 use crate::{
-    dca::Fact,
+    dca::{Deal, Fact},
     event::{Effects, StepError, Timing},
     order::{Evidence, Order, Stage},
     why::Why,
@@ -66,18 +74,14 @@ impl Account {
                 self.desk.reads.failed(read, world.now, Some(*retry_at));
                 return Ok(());
             }
-            Outcome::Refused(refusal) => {
-                self.desk.note_refusal(refusal.reason);
-                self.desk.reads.failed(read, world.now, None);
-                return Ok(());
-            }
+            Outcome::Refused(refusal) => return self.read_refused(read, refusal, world, out),
             Outcome::NotSent | Outcome::Unknown => {
                 self.desk.reads.failed(read, world.now, None);
                 return Ok(());
             }
         };
         let asked_at = self.desk.reads.answered(read);
-        if self.desk.key_invalid && !matches!(read, Read::Highs(_)) {
+        if self.desk.key_invalid && !matches!(read, Read::Highs(..)) {
             // The key works again.
             self.desk.key_invalid = false;
             self.read_everything(world, out)?;
@@ -87,25 +91,26 @@ impl Account {
                 for fill in fills {
                     self.fill(fill, world, out)?;
                 }
-                self.reported(report, Reading::Final, world, out)?;
+                self.reported(report, Reading::Asked, world, out)?;
             }
             (Read::Order(id, instrument), Answer::OrderNotFound) => {
                 self.not_found((id, instrument), asked_at, world, out)?;
             }
             (Read::OpenOrders, Answer::OpenOrders { own, foreign }) => {
-                self.census(own, foreign, world, out)?;
+                self.census((own, foreign), asked_at, world, out)?;
             }
             (Read::Trades(instrument), Answer::Trades(fills)) => {
                 for fill in fills {
                     self.fill(fill, world, out)?;
                 }
-                self.trades_read(instrument, asked_at, world, out)?;
+                let asked = asked_at.zip(since_of(call));
+                self.trades_read(instrument, asked, world, out)?;
             }
             (Read::Balances, Answer::Balances(balances)) => {
-                self.balances_read(balances, world, out)?;
+                self.balances_read(balances, asked_at, world, out)?;
             }
-            (Read::Highs(instrument), Answer::Highs(high)) => {
-                self.highs_read(instrument, *high, world, out)?;
+            (Read::Highs(instrument, since), Answer::Highs(high)) => {
+                self.highs_read((instrument, since), *high, world, out)?;
             }
             // An answer to another question is none.
             (
@@ -113,7 +118,7 @@ impl Account {
                 | Read::OpenOrders
                 | Read::Trades(_)
                 | Read::Balances
-                | Read::Highs(_),
+                | Read::Highs(..),
                 Answer::Order { .. }
                 | Answer::OrderNotFound
                 | Answer::OpenOrders { .. }
@@ -132,6 +137,39 @@ impl Account {
         self.was_awaited(read, world, out)
     }
 
+    /// The venue will not answer. What concerns the key stops the account; what concerns an instrument
+    /// stops new deals and orders on it, and the others go on. It is asked again, ever more rarely.
+    fn read_refused(
+        &mut self,
+        read: Read,
+        refusal: &Refusal,
+        world: &World<'_>,
+        out: &mut Effects,
+    ) -> Result<(), StepError> {
+        self.desk.note_refusal(refusal.reason);
+        let is_first = self.desk.reads.failed(read, world.now, None);
+        if refusal.reason == RefusalReason::Key {
+            return Ok(());
+        }
+        let instrument = match read {
+            Read::Trades(instrument) | Read::Highs(instrument, _) | Read::Order(_, instrument) => {
+                Some(instrument)
+            }
+            Read::OpenOrders | Read::Balances => None,
+        };
+        if is_first {
+            let (code, text) = (refusal.code, refusal.text.clone());
+            note(Why::ReadRefused { instrument, code, text }, world, out);
+        }
+        if instrument.is_none() {
+            return Ok(());
+        }
+        if let Read::Trades(instrument) = read {
+            self.desk.unread.insert(instrument);
+        }
+        self.was_awaited(read, world, out)
+    }
+
     /// One answer less to wait for; with the last one the account is ready.
     fn was_awaited(
         &mut self,
@@ -144,7 +182,7 @@ impl Account {
             return Ok(());
         }
         if self.desk.state == AccountState::Syncing {
-            self.desk.state = AccountState::Ready;
+            self.desk.state = self.desk.synced_state();
             self.run_all(world, out)?;
         }
         Ok(())
@@ -162,49 +200,58 @@ impl Account {
         let Some(mut turn) = self.turn(key, world)? else { return Ok(()) };
         let now = world.now;
         let counted = turn.change(slot, |order| Ok(count_not_found(order, &timing, asked_at)))?;
-        let Some(Some((evidence, last_arrival, since))) = counted else {
-            // The venue has shown the order before: its memory lags, and it is asked again.
-            let again = now.plus(BALANCE_CHECK_AFTER);
-            turn.desk.reads.want(Read::Order(id, instrument), again, now);
-            return Ok(());
-        };
+        let Some(Some(found)) = counted else { return Ok(()) };
+        let evidence = found.evidence;
         let is_spread = evidence.first_not_found_at.is_some_and(|first| {
             asked_at.is_some_and(|last| first.plus(timing.not_found_grace) <= last)
         });
-        if NOT_FOUNDS_NEEDED <= evidence.not_found && is_spread && evidence.trades_read {
-            turn.refuse(slot)?;
-            turn.note(Why::ProvedNotPlaced { order: id }, out);
+        let is_asked = NOT_FOUNDS_NEEDED <= evidence.not_found && is_spread;
+        if is_asked && evidence.trades_read && evidence.balances_read && evidence.unlisted {
+            let why = turn.conclude(slot, id)?;
+            turn.note(why, out);
             return self.run(key, world, out);
         }
-        if evidence.not_found != 0 && !evidence.trades_read {
-            turn.desk.reads.want(Read::Trades(instrument), now, since);
-            turn.desk.reads.want(Read::Balances, now, now);
+        if evidence.not_found != 0 {
+            let since = found.created_at.minus(TRADES_MARGIN);
+            let missing = [
+                (!evidence.trades_read, Read::Trades(instrument), since),
+                (!evidence.balances_read, Read::Balances, now),
+                (!evidence.unlisted, Read::OpenOrders, now),
+            ];
+            for (_, read, since) in missing.into_iter().filter(|(is_missing, ..)| *is_missing) {
+                turn.desk.reads.want(read, now, since);
+            }
         }
         let pause = Millis::new(timing.not_found_grace.ms() / 2);
-        let again = if now < last_arrival { last_arrival } else { now.plus(pause) };
+        let again = if now < found.counts_from { found.counts_from } else { now.plus(pause) };
         turn.desk.reads.want(Read::Order(id, instrument), again, now);
         Ok(())
     }
 
-    /// Trades were read: unknown orders of the instrument without one have left no trace there.
+    /// Trades were read: orders in doubt on the instrument without one have left no trace there.
+    /// `asked` is when the question was asked, and from when on the trades were read.
     fn trades_read(
         &mut self,
         instrument: InstrumentId,
-        asked_at: Option<Timestamp>,
+        asked: Option<(Timestamp, Timestamp)>,
         world: &World<'_>,
         out: &mut Effects,
     ) -> Result<(), StepError> {
-        let timing = self.desk.settings.timing;
+        self.desk.unread.remove(&instrument);
         for key in self.lanes_on(instrument) {
             let Some(mut turn) = self.turn(key, world)? else { continue };
+            if let Some((asked_at, since)) = asked
+                && since <= turn.lane.trades_read_to
+            {
+                turn.lane.trades_read_to = turn.lane.trades_read_to.max(asked_at);
+            }
             let slots: Vec<_> = turn.lane.orders().map(|(slot, _)| slot).collect();
             for slot in slots {
                 turn.change(slot, |order| {
-                    let last = last_arrival(order, &timing);
-                    if let Stage::Unknown(evidence) = &mut order.stage
-                        && asked_at.is_some_and(|asked_at| last <= asked_at)
-                    {
-                        evidence.trades_read = true;
+                    let first = order.created_at.minus(TRADES_MARGIN);
+                    let asked_at = asked.filter(|(_, since)| *since <= first).map(|(at, _)| at);
+                    if let Some(evidence) = order.evidence_mut() {
+                        evidence.trades_read |= evidence.counts(asked_at);
                     }
                     Ok(())
                 })?;
@@ -230,6 +277,7 @@ impl Account {
     fn balances_read(
         &mut self,
         balances: &[Balance],
+        asked_at: Option<Timestamp>,
         world: &World<'_>,
         out: &mut Effects,
     ) -> Result<(), StepError> {
@@ -238,23 +286,26 @@ impl Account {
         if !is_told_before {
             self.desk.suspected = (world.now, moved);
         }
+        if !is_told_before {
+            self.note_traces(world);
+        }
+        self.note_balances_read(asked_at);
         if self.desk.suspected.1.is_empty() {
             self.desk.ledger.adopt(balances)?;
+            self.desk.short.clear();
             return Ok(());
         }
         let is_pending = self.moves_are_pending() || self.desk.reads.is_asking();
         let believed_at = self.desk.suspected.0.plus(BALANCE_BELIEVED_AFTER);
         if self.desk.ledger.is_open() && (is_pending || world.now < believed_at) {
             // Fills may be on their way, or may have been lost.
-            if !is_told_before {
-                self.note_traces(world);
-            }
             self.desk.reads.want(Read::OpenOrders, world.now, world.now);
             let due = world.now.plus(BALANCE_CHECK_AFTER);
             self.desk.reads.want(Read::Balances, due, world.now);
             return Ok(());
         }
         self.desk.suspected.1.clear();
+        self.desk.short.clear();
         for (asset, by) in self.desk.ledger.adopt(balances)? {
             note(Why::BalanceMoved { asset, by }, world, out);
         }
@@ -267,7 +318,7 @@ impl Account {
         let mut orders =
             self.bots.values().flat_map(|bot| &bot.lanes).flat_map(crate::bot::Lane::orders);
         orders.any(|(_, order)| match order.stage {
-            Stage::Intent | Stage::Unknown(_) | Stage::Ending => true,
+            Stage::Intent | Stage::Unknown(_) | Stage::Ending | Stage::Missing(_) => true,
             Stage::Open | Stage::Ended(_) => order.booked() != order.executed(),
         })
     }
@@ -290,9 +341,7 @@ impl Account {
                         Side::Buy => base.is_positive() && quote.is_negative(),
                         Side::Sell => base.is_negative() && quote.is_positive(),
                     };
-                    if let Stage::Unknown(evidence) = &mut order.stage
-                        && is_trace
-                    {
+                    if let Some(evidence) = order.evidence_mut().filter(|_| is_trace) {
                         *evidence = Evidence::default();
                     }
                 }
@@ -300,10 +349,25 @@ impl Account {
         }
     }
 
-    /// Running maxima are rebuilt from the venue's one-minute highs.
+    /// Orders in doubt have left no trace in the balances, or one that began their proof anew.
+    fn note_balances_read(&mut self, asked_at: Option<Timestamp>) {
+        for evidence in self.evidence_mut() {
+            evidence.balances_read |= evidence.counts(asked_at);
+        }
+    }
+
+    /// What is being learned of each order in doubt.
+    fn evidence_mut(&mut self) -> impl Iterator<Item = &mut Evidence> {
+        let lanes = self.bots.values_mut().flat_map(|bot| &mut bot.lanes);
+        let orders = lanes.flat_map(|lane| &mut lane.seats).filter_map(|seat| seat.order.as_mut());
+        orders.filter_map(|order| order.evidence_mut())
+    }
+
+    /// Running maxima are rebuilt from the venue's one-minute highs. A lane that has trailed only since
+    /// later does not take in what was before.
     fn highs_read(
         &mut self,
-        instrument: InstrumentId,
+        (instrument, since): (InstrumentId, Timestamp),
         high: Option<Price>,
         world: &World<'_>,
         out: &mut Effects,
@@ -311,6 +375,10 @@ impl Account {
         let Some(peak) = high else { return Ok(()) };
         for key in self.lanes_on(instrument) {
             let Some(mut turn) = self.turn(key, world)? else { continue };
+            let known = turn.lane.deal.as_ref().and_then(Deal::peak);
+            if known.is_none_or(|known| since < known.armed_at) {
+                continue;
+            }
             turn.tell(Fact::Checkpoint { peak }, out)?;
             turn.run(out)?;
         }
@@ -321,31 +389,69 @@ impl Account {
 impl Turn<'_> {
     /// Asks for the highs since the running maximum of the lane was last written down.
     pub(super) fn want_highs(&mut self) {
-        let peak = self.lane.deal.as_ref().and_then(crate::dca::Deal::peak);
-        if let Some(peak) = peak {
-            let read = Read::Highs(self.lane.instrument);
+        if let Some(peak) = self.lane.deal.as_ref().and_then(Deal::peak) {
+            let read = Read::Highs(self.lane.instrument, peak.known_at);
             self.desk.reads.want(read, self.world.now, peak.known_at);
         }
     }
+
+    /// The proof is complete: the order never got there, or is not there any more.
+    fn conclude(&mut self, slot: Slot, id: ClientOrderId) -> Result<Why, StepError> {
+        let was_seen = self.change(slot, |order| {
+            let was_seen = matches!(order.stage, Stage::Missing(_));
+            if was_seen {
+                order.forgotten();
+            } else {
+                order.refused();
+            }
+            Ok(was_seen)
+        })?;
+        Ok(match was_seen {
+            Some(true) => Why::Forgotten { order: id },
+            Some(false) | None => Why::ProvedNotPlaced { order: id },
+        })
+    }
 }
 
-/// When a request that was committed could last have arrived and been worked on.
-fn last_arrival(order: &Order, timing: &Timing) -> Timestamp {
+/// From when on a not-found may speak against an order: nothing that was committed can arrive or be
+/// worked on any more.
+fn counts_from(order: &Order, timing: &Timing) -> Timestamp {
     order.send_by.plus(timing.arrival_margin).plus(timing.processing_bound)
 }
 
-/// Counts an explicit not-found if it counts. Returns the evidence, the last possible arrival and the
-/// creation of an unknown order; `None` for one that was seen.
+/// What is known of an order in doubt after one more not-found.
+struct NotFound {
+    evidence: Evidence,
+    counts_from: Timestamp,
+    created_at: Timestamp,
+}
+
+/// Counts an explicit not-found if it counts; `None` for an order whose fate is known.
 fn count_not_found(
     order: &mut Order,
     timing: &Timing,
     asked_at: Option<Timestamp>,
-) -> Option<(Evidence, Timestamp, Timestamp)> {
-    let last = last_arrival(order, timing);
-    let Stage::Unknown(evidence) = &mut order.stage else { return None };
-    if let Some(asked_at) = asked_at.filter(|asked_at| last <= *asked_at) {
+) -> Option<NotFound> {
+    // The venue may have shown the order before: then its memory lags, or it has forgotten it.
+    order.missed();
+    let (counts_from, created_at) = (counts_from(order, timing), order.created_at);
+    let evidence = order.evidence_mut()?;
+    if let Some(asked_at) = asked_at.filter(|asked_at| counts_from <= *asked_at) {
         evidence.not_found = evidence.not_found.saturating_add(1);
         evidence.first_not_found_at.get_or_insert(asked_at);
     }
-    Some((*evidence, last, order.created_at))
+    Some(NotFound { evidence: *evidence, counts_from, created_at })
+}
+
+/// From when on a question about a span of time asks.
+const fn since_of(call: &Call) -> Option<Timestamp> {
+    match call {
+        Call::Trades { since, .. } | Call::Highs { since, .. } => Some(*since),
+        Call::Place { .. }
+        | Call::Cancel { .. }
+        | Call::CancelByVenueId { .. }
+        | Call::QueryOrder { .. }
+        | Call::OpenOrders
+        | Call::Balances => None,
+    }
 }

@@ -28,7 +28,7 @@ pub use ledger::Ledger;
 
 use self::{exposure::Share, reads::Read, turn::Turn};
 use crate::{
-    bot::{Bot, BotStatus},
+    bot::{Bot, BotStatus, Lane},
     dca::{Config, Fact},
     event::{Effects, Event, LaneKey, Settings, StepError, WatchKey},
     watch::{Cause, Watch},
@@ -86,9 +86,15 @@ impl Account {
             Event::Granted { lane, places } => self.granted(*lane, *places, world, out)?,
             Event::FillKnown { fill, known } => self.fill_known(fill, *known, world, out)?,
             Event::Stream { live } => self.stream(*live, world, out)?,
-            Event::Loaded => self.loaded(world, out)?,
+            Event::Loaded { settings } => {
+                self.desk.settings.clone_from(settings);
+                out.account_dirty = true;
+                self.loaded(world, out)?;
+            }
             Event::Rules(instrument) => {
                 for key in self.lanes_on(instrument.id) {
+                    let Some(mut turn) = self.turn(key, world)? else { continue };
+                    turn.take_rules(out)?;
                     self.run(key, world, out)?;
                 }
             }
@@ -156,6 +162,7 @@ impl Account {
                 self.desk.queued.insert(key);
             }
         }
+        self.desk.hand_back(lane, out);
         Ok(())
     }
 
@@ -166,11 +173,13 @@ impl Account {
         world: &World<'_>,
         out: &mut Effects,
     ) -> Result<(), StepError> {
+        self.desk.is_live = live;
         if live {
             return self.read_everything(world, out);
         }
         if self.desk.state == AccountState::Ready {
             self.desk.state = AccountState::Degraded;
+            self.desk.reads.want(Read::OpenOrders, world.now, world.now);
             self.run_all(world, out)?;
         }
         Ok(())
@@ -246,12 +255,15 @@ impl Account {
     /// Lets a lane act on what is known. When its deal ended, the bot's others may begin one.
     fn run(&mut self, key: LaneKey, world: &World<'_>, out: &mut Effects) -> Result<(), StepError> {
         let Some(mut turn) = self.turn(key, world)? else { return Ok(()) };
-        if turn.run(out)? {
+        let has_ended = turn.run(out)?;
+        if has_ended {
             if let Some(bot) = self.bots.get_mut(&key.bot) {
                 bot.forget_old_versions();
             }
             self.refresh_siblings(key, world, out)?;
         }
+        // What fails from here on is not this bot's fault.
+        self.busy = None;
         Ok(())
     }
 
@@ -294,6 +306,10 @@ impl Account {
         Ok(())
     }
 
+    pub(crate) fn lane(&self, key: LaneKey) -> Option<&Lane> {
+        self.bots.get(&key.bot)?.lanes.get(usize::from(key.lane))
+    }
+
     fn lanes_of(&self, bot: BotId) -> Vec<LaneKey> {
         let lanes = self.bots.get(&bot).map_or(0, |bot| bot.lanes.len());
         let lanes = u16::try_from(lanes).unwrap_or(u16::MAX);
@@ -305,11 +321,8 @@ impl Account {
     }
 
     fn lanes_on(&self, instrument: InstrumentId) -> Vec<LaneKey> {
-        let is_on = |key: &LaneKey| {
-            let bot = self.bots.get(&key.bot);
-            bot.and_then(|bot| bot.lanes.get(usize::from(key.lane)))
-                .is_some_and(|lane| lane.instrument == instrument)
-        };
+        let is_on =
+            |key: &LaneKey| self.lane(*key).is_some_and(|lane| lane.instrument == instrument);
         self.all_lanes().into_iter().filter(is_on).collect()
     }
 
@@ -330,11 +343,12 @@ fn note(why: Why, world: &World<'_>, out: &mut Effects) {
 }
 
 impl Turn<'_> {
-    /// Asks for every order of the lane, and for the trades since the oldest.
+    /// Asks for every order of the lane, and for the trades since the oldest; of an open deal also for
+    /// those since they were last read.
     fn want_orders(&mut self) {
         let instrument = self.lane.instrument;
         let now = self.world.now;
-        let mut since: Option<Timestamp> = None;
+        let mut since = self.lane.deal.as_ref().map(|_| self.lane.trades_read_to);
         for (_, order) in self.lane.orders() {
             self.desk.reads.want(Read::Order(order.client_id, instrument), now, now);
             since = Some(since.map_or(order.created_at, |first| first.min(order.created_at)));

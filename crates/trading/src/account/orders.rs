@@ -6,7 +6,7 @@ use tranche_model::{
     decimal::MathError,
     fill::Fill,
     ids::{BotId, Slot},
-    order::{OrderReport, OrderRequest},
+    order::{OrderReport, OrderRequest, OrderStatus, Side},
     record::{Answer, Call, FillRow, Outcome, PrivateEvent, Refusal, RefusalReason, Reply},
     time::{Millis, Timestamp},
 };
@@ -78,7 +78,7 @@ impl Account {
             .seat(slot)
             .and_then(|seat| seat.order.as_deref())
             .is_some_and(super::super::order::Order::is_unknown);
-        let is_final = reading == Reading::Final;
+        let is_final = reading == Reading::Asked;
         let stage = turn.change(slot, |order| {
             order.report(report, is_final);
             Ok(order.stage)
@@ -153,6 +153,11 @@ impl Account {
         {
             turn.book(slot, fill, out)?;
             turn.note(Why::LateFill { slot, qty: fill.qty, price: fill.price }, out);
+            if turn.lane.seat(slot).is_none_or(|seat| seat.order.is_none()) {
+                // The deal was told of an end without it.
+                let (executed, status) = (fill.qty, OrderStatus::Expired);
+                turn.tell(Fact::Settled { slot, executed, status }, out)?;
+            }
             return self.run(key, world, out);
         }
         // The deal is closed: the account holds what was traded, and no bot claims it.
@@ -214,7 +219,7 @@ impl Account {
                 for fill in fills {
                     self.fill(fill, world, out)?;
                 }
-                self.reported(report, Reading::Final, world, out)
+                self.reported(report, Reading::Asked, world, out)
             }
             Outcome::Refused(refusal) if refusal.reason == RefusalReason::DuplicateId => {
                 self.order_lost(id, world, out)
@@ -244,6 +249,20 @@ impl Account {
         self.desk.note_refusal(refusal.reason);
         let Some((key, slot)) = self.seat_of(id) else { return Ok(()) };
         let Some(mut turn) = self.turn(key, world)? else { return Ok(()) };
+        let order = turn.lane.seat(slot).and_then(|seat| seat.order.as_deref());
+        if order.is_some_and(|order| !matches!(order.stage, Stage::Intent | Stage::Unknown(_))) {
+            // It was seen: what is refused is a second copy of the request.
+            let read = Read::Order(id, turn.lane.instrument);
+            turn.desk.reads.want(read, world.now, world.now);
+            return Ok(());
+        }
+        if refusal.reason == RefusalReason::InsufficientFunds {
+            // Another hand moved them.
+            if order.is_some_and(|order| order.side == Side::Buy) {
+                turn.desk.short.insert(turn.instrument.symbol.quote);
+            }
+            turn.desk.reads.want(Read::Balances, world.now, world.now);
+        }
         turn.refuse(slot)?;
         turn.lane.seat_mut(slot).block(BlockReason::Refused(refusal.reason), world.now);
         let why = Why::Refused {
@@ -292,7 +311,7 @@ impl Account {
                 for fill in fills {
                     self.fill(fill, world, out)?;
                 }
-                return self.reported(report, Reading::Final, world, out);
+                return self.reported(report, Reading::Asked, world, out);
             }
             Outcome::Throttled { retry_at } => Some(*retry_at),
             Outcome::NotSent | Outcome::Unknown => None,
@@ -322,8 +341,8 @@ impl Account {
         let Some(mut turn) = self.turn(key, world)? else { return Ok(()) };
         turn.change(slot, |order| {
             let attempts = match order.cancel {
-                Cancel::Again { attempts, .. } => attempts.saturating_add(1),
-                Cancel::No | Cancel::Asked => 1,
+                Cancel::Asked { attempts } | Cancel::Again { attempts, .. } => attempts,
+                Cancel::No => 1,
             };
             let at = world.now.plus(backoff(attempts));
             order.cancel = Cancel::Again { at: not_before.map_or(at, |m| m.max(at)), attempts };
@@ -340,8 +359,8 @@ pub(super) enum Reading {
     Pushed,
     /// In a list of open orders: a hint too, for lists lag.
     Listed,
-    /// The answer to a question or a request.
-    Final,
+    /// The answer to a question or a request about the order itself.
+    Asked,
 }
 
 impl Turn<'_> {

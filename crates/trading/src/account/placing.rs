@@ -65,7 +65,13 @@ impl Turn<'_> {
         out: &mut Effects,
     ) -> Result<(), StepError> {
         let asked = self.change(slot, |order| {
-            order.cancel = Cancel::Asked;
+            let attempts = match order.cancel {
+                Cancel::No => 1,
+                Cancel::Asked { attempts } | Cancel::Again { attempts, .. } => {
+                    attempts.saturating_add(1)
+                }
+            };
+            order.cancel = Cancel::Asked { attempts };
             Ok(order.client_id)
         })?;
         let Some(client_id) = asked else { return Ok(()) };
@@ -85,12 +91,7 @@ impl Turn<'_> {
             return Ok(());
         };
         let seat = self.lane.seat_mut(wish.slot);
-        if seat.queued && !self.desk.has_place(wish.lane) {
-            // A place in another lane came: this one is still asked for.
-            self.desk.queued.insert(self.key);
-            return Ok(());
-        }
-        if !self.desk.take_place(wish.lane, out) {
+        if !self.desk.take_place(wish.lane, seat.queued, out) {
             seat.queued = true;
             self.desk.queued.insert(self.key);
             return Ok(());
@@ -118,6 +119,7 @@ impl Turn<'_> {
         let phase = self.lane.deal.as_ref().map(|deal| deal.phase);
         if let Some(Phase::Exiting { since, .. }) = phase
             && wish.slot == Slot::CLOSE
+            && since < self.world.now
         {
             self.note(Why::ExitPreempted { waited: self.world.now.since(since) }, out);
         }
@@ -140,7 +142,7 @@ impl Turn<'_> {
         let until = seat.blocked.as_ref().map_or(Timestamp::MAX, |blocked| blocked.retry_at);
         // An order that makes way for another will free its funds in a moment.
         let makes_way = reason == BlockReason::Funds
-            && self.lane.orders().any(|(_, order)| order.cancel == Cancel::Asked);
+            && self.lane.orders().any(|(_, order)| matches!(order.cancel, Cancel::Asked { .. }));
         if is_news && !makes_way {
             self.note(Why::Blocked { slot, reason, until }, out);
         }
@@ -230,6 +232,9 @@ impl Turn<'_> {
                 (self.instrument.symbol.quote, worth.amount())
             }
         };
+        if wish.side == Side::Buy && self.desk.short.contains(&asset) {
+            return Ok(Err(BlockReason::Funds));
+        }
         if wish.side == Side::Sell && self.unsold()? < needed {
             return Ok(Err(BlockReason::Funds));
         }

@@ -17,7 +17,8 @@ pub enum Read {
     OpenOrders,
     Balances,
     Trades(InstrumentId),
-    Highs(InstrumentId),
+    /// Each with the time it asks from: lanes that trail since different times must not share an answer.
+    Highs(InstrumentId, Timestamp),
     Order(ClientOrderId, InstrumentId),
 }
 
@@ -50,7 +51,7 @@ impl Read {
             Call::OpenOrders => Some(Self::OpenOrders),
             Call::Balances => Some(Self::Balances),
             Call::Trades { instrument, .. } => Some(Self::Trades(instrument)),
-            Call::Highs { instrument, .. } => Some(Self::Highs(instrument)),
+            Call::Highs { instrument, since } => Some(Self::Highs(instrument, since)),
             Call::QueryOrder { client_id, instrument } => Some(Self::Order(client_id, instrument)),
             Call::Place { .. } | Call::Cancel { .. } | Call::CancelByVenueId { .. } => None,
         }
@@ -61,7 +62,7 @@ impl Read {
             Self::OpenOrders => Call::OpenOrders,
             Self::Balances => Call::Balances,
             Self::Trades(instrument) => Call::Trades { instrument, since },
-            Self::Highs(instrument) => Call::Highs { instrument, since },
+            Self::Highs(instrument, since) => Call::Highs { instrument, since },
             Self::Order(client_id, instrument) => Call::QueryOrder { client_id, instrument },
         }
     }
@@ -141,15 +142,22 @@ impl Reads {
         Some(asked_at)
     }
 
-    /// No answer came; the question is asked again later, at `not_before` or after.
-    pub(crate) fn failed(&mut self, read: Read, now: Timestamp, not_before: Option<Timestamp>) {
-        let Some(waiting) = self.waiting.get_mut(&read) else { return };
+    /// No answer came; the question is asked again later, at `not_before` or after. Returns whether it
+    /// failed for the first time.
+    pub(crate) fn failed(
+        &mut self,
+        read: Read,
+        now: Timestamp,
+        not_before: Option<Timestamp>,
+    ) -> bool {
+        let Some(waiting) = self.waiting.get_mut(&read) else { return false };
         if waiting.asked_at.take().is_none() {
-            return;
+            return false;
         }
         waiting.attempts = waiting.attempts.saturating_add(1);
         let later = now.plus(backoff(waiting.attempts));
         waiting.due = not_before.map_or(later, |moment| moment.max(later));
+        waiting.attempts == 1
     }
 
     /// Whether a question about orders or trades is open.
@@ -158,7 +166,7 @@ impl Reads {
             Read::Trades(_) | Read::Order(..) => true,
             // It is always asked again some time.
             Read::OpenOrders => waiting.asked_at.is_some() || waiting.attempts != 0,
-            Read::Balances | Read::Highs(_) => false,
+            Read::Balances | Read::Highs(..) => false,
         })
     }
 

@@ -22,7 +22,7 @@ use crate::{
     bot::{Bot, BotStatus, Head, Lane},
     dca::{Config, Deal, Fact, Permission, Scene, draft::Start},
     event::{Effects, LaneKey, StepError, WatchKey},
-    order::{Cancel, Order},
+    order::{Cancel, Order, Stage},
     watch::Watch,
     why::{BlockReason, Ended, NoDeal, Why, WhyRecord},
 };
@@ -62,7 +62,7 @@ impl<'a> Turn<'a> {
         Ok(Some(Self { head: &mut bot.head, lane, desk, world, instrument, key, active_deals }))
     }
 
-    /// Everything that follows from new facts. Returns whether a deal began or ended since `new`.
+    /// Everything that follows from new facts. Returns whether the deal ended.
     pub(super) fn run(&mut self, out: &mut Effects) -> Result<bool, StepError> {
         out.dirty(self.key.bot);
         self.settle(out)?;
@@ -98,6 +98,19 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
+    /// The rules of the instrument changed: what was refused for the old ones is tried anew, and prices
+    /// are brought onto the new grid.
+    pub(super) fn take_rules(&mut self, out: &mut Effects) -> Result<(), StepError> {
+        if self.is_quarantined() {
+            return Ok(());
+        }
+        self.lane.unfit_until = Timestamp::MIN;
+        for seat in &mut self.lane.seats {
+            seat.blocked.take_if(|blocked| blocked.reason.hangs_on_rules());
+        }
+        self.tell(Fact::Rules, out)
+    }
+
     /// Safety orders that were passed and are not out are looked at anew: the price may have left them.
     pub(super) fn look_anew(&mut self) {
         let Self { lane, .. } = self;
@@ -129,6 +142,7 @@ impl<'a> Turn<'a> {
         self.lane.seats.clear();
         let by_command = self.lane.start_wanted;
         self.lane.start_wanted = false;
+        self.lane.trades_read_to = self.world.now;
         self.lane.no_deal = None;
         self.note(Why::DealOpened { price, by_command }, out);
         Ok(true)
@@ -150,7 +164,7 @@ impl<'a> Turn<'a> {
             let blocked = blocked.map(|blocked| blocked.retry_at);
             let again = seat.order.as_ref().and_then(|order| match order.cancel {
                 Cancel::Again { at, .. } => Some(at),
-                Cancel::No | Cancel::Asked => None,
+                Cancel::No | Cancel::Asked { .. } => None,
             });
             [blocked, again].into_iter().flatten().min()
         });
@@ -196,7 +210,19 @@ impl<'a> Turn<'a> {
         if self.is_quarantined() {
             return Entries::Frozen;
         }
-        if self.head.entries_paused { Entries::Withdrawn } else { self.desk.entries() }
+        let of_account = self.desk.entries();
+        if self.head.entries_paused {
+            Entries::Withdrawn
+        } else if self.is_unread() && of_account == Entries::Allowed {
+            Entries::Frozen
+        } else {
+            of_account
+        }
+    }
+
+    /// Whether the venue refuses to tell what was traded on the instrument.
+    fn is_unread(&self) -> bool {
+        self.desk.unread.contains(&self.lane.instrument)
     }
 
     pub(super) fn permission(&self) -> Permission {
@@ -236,11 +262,17 @@ impl<'a> Turn<'a> {
                 let order = seat.order.take_if(|order| order.is_settled())?;
                 let status = order.end().unwrap_or(OrderStatus::Expired);
                 let executed = order.executed();
+                let pauses = seat.blocked.as_ref().is_some_and(|blocked| {
+                    let is_answer =
+                        matches!(blocked.reason, BlockReason::Refused(_) | BlockReason::NotSent);
+                    is_answer && self.world.now < blocked.retry_at
+                });
                 if executed.is_positive() {
                     seat.blocked = None;
-                } else if status == OrderStatus::Expired {
-                    // Nothing of it was traded: asking again at once would ask for ever.
-                    seat.block(BlockReason::Expired, self.world.now);
+                } else if order.cancel == Cancel::No && !pauses {
+                    // Nothing of it was traded, and nobody took it back: asking again at once would ask
+                    // for ever.
+                    seat.block(BlockReason::EndedUntraded, self.world.now);
                 }
                 seat.last_trades = order.into_trades().into_boxed_slice();
                 Some((seat.slot, executed, status))
@@ -261,6 +293,15 @@ impl<'a> Turn<'a> {
                 self.desk.reads.want_for(self.key, read, (due, since));
             }
             None => self.desk.reads.release(self.key, read),
+        }
+        // A market order is over at once: one that only was taken is asked for.
+        let instrument = self.lane.instrument;
+        let due = self.world.now.plus(FILLS_AWAITED);
+        for (_, order) in self.lane.orders() {
+            if order.stage == Stage::Open && !order.kind.rests() {
+                let read = Read::Order(order.client_id, instrument);
+                self.desk.reads.want_for(self.key, read, (due, due));
+            }
         }
     }
 
@@ -339,6 +380,9 @@ impl<'a> Turn<'a> {
         if self.head.status != BotStatus::Running || !is_named || is_spent {
             return Some(NoDeal::Stopped);
         }
+        if self.is_unread() {
+            return Some(NoDeal::Unread);
+        }
         if self.entries() != Entries::Allowed || self.desk.state != AccountState::Ready {
             return Some(NoDeal::EntriesPaused);
         }
@@ -380,6 +424,7 @@ impl<'a> Turn<'a> {
                 NoDeal::MaxActiveDeals { .. }
                 | NoDeal::EntriesPaused
                 | NoDeal::NotAllowed
+                | NoDeal::Unread
                 | NoDeal::Stopped,
             ) => Watch::default(),
         }

@@ -80,6 +80,8 @@ pub struct Lane {
     pub cooldown_until: Timestamp,
     /// When the price is looked at again that the instrument would not take every order at.
     pub unfit_until: Timestamp,
+    /// Up to when the trades of the open deal were read, without a gap from its beginning on.
+    pub trades_read_to: Timestamp,
     /// A user asked for a deal.
     pub start_wanted: bool,
     /// Why no deal was started when last looked at.
@@ -166,6 +168,13 @@ impl Bot {
     pub fn has_orders(&self) -> bool {
         self.lanes.iter().any(Lane::has_orders)
     }
+
+    /// Deals that a user asked for and that have not begun are not wanted any more.
+    pub(crate) fn forget_wishes(&mut self) {
+        for lane in &mut self.lanes {
+            lane.start_wanted = false;
+        }
+    }
 }
 
 impl Head {
@@ -201,6 +210,7 @@ impl Lane {
             seats: Vec::new(),
             cooldown_until: Timestamp::MIN,
             unfit_until: Timestamp::MIN,
+            trades_read_to: Timestamp::MIN,
             start_wanted: false,
             no_deal: None,
         }
@@ -226,15 +236,6 @@ impl Lane {
         &mut self.seats[place]
     }
 
-    /// The order that a client order id names, if it is the current one of its slot.
-    pub fn order_mut(&mut self, slot: Slot, generation: Generation) -> Option<&mut Order> {
-        let seat = self.seats.iter_mut().find(|seat| seat.slot == slot)?;
-        if seat.generation != Some(generation) {
-            return None;
-        }
-        seat.order.as_deref_mut()
-    }
-
     pub fn orders(&self) -> impl Iterator<Item = (Slot, &Order)> {
         self.seats.iter().filter_map(|seat| seat.order.as_deref().map(|order| (seat.slot, order)))
     }
@@ -252,11 +253,12 @@ impl Seat {
         }
     }
 
-    /// Notes that the slot cannot be filled now. Returns whether this is news.
+    /// Notes that the slot cannot be filled now. Returns whether this is news. Pauses grow although the
+    /// reasons take turns.
     pub(crate) fn block(&mut self, reason: BlockReason, now: Timestamp) -> bool {
-        let former = self.blocked.as_deref().filter(|former| former.reason == reason);
+        let former = self.blocked.as_deref();
         let attempts = former.map_or(0, |former| former.attempts).saturating_add(1);
-        let is_news = former.is_none();
+        let is_news = former.is_none_or(|former| former.reason != reason);
         let retry_at = now.plus(backoff(attempts));
         self.blocked = Some(Box::new(Blocked { reason, attempts, retry_at }));
         is_news

@@ -84,7 +84,7 @@ fn leaves(qty: Qty, order: &Order) -> Qty {
 fn may_cancel(order: &Order, now: Timestamp) -> bool {
     let is_asked = match order.cancel {
         Cancel::No => false,
-        Cancel::Asked => true,
+        Cancel::Asked { .. } => true,
         Cancel::Again { at, .. } => now < at,
     };
     order.stage == Stage::Open && order.kind.rests() && !is_asked

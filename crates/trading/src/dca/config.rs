@@ -5,6 +5,7 @@ use std::{mem, sync::Arc};
 use serde::{Deserialize, Serialize};
 use tranche_model::{
     asset::Symbol,
+    balance::FeeRates,
     instrument::Instrument,
     money::{Fraction, Price, Quote},
     time::Millis,
@@ -120,6 +121,11 @@ impl Config {
         price: Option<Price>,
     ) -> Result<(), ConfigError> {
         instrument::check(self, instrument, price)
+    }
+
+    /// Whether a deal can be held at these fees at all.
+    pub fn check_fees(&self, fees: &FeeRates) -> Result<(), ConfigError> {
+        instrument::stop_beyond_fee(self, fees)
     }
 
     /// Holds the terms in common with another bot's settings when they are the same.

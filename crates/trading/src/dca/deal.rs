@@ -91,10 +91,11 @@ pub struct Holding {
     pub merge: Option<Merge>,
 }
 
-/// A running maximum, and when it was last written down.
+/// A running maximum, since when it runs, and when it was last written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peak {
     pub price: Price,
+    pub armed_at: Timestamp,
     pub known_at: Timestamp,
 }
 
@@ -139,6 +140,8 @@ pub enum Fact<'a> {
     },
     /// A time has come and no fresh price is known.
     Time,
+    /// The rules of the instrument changed.
+    Rules,
     Close,
     Abandon,
 }
@@ -209,7 +212,8 @@ impl Deal {
             Fact::Price { price, peak } => self.priced(price, peak, scene, log),
             Fact::Checkpoint { peak } => {
                 if let Phase::Holding(Holding { peak: Some(known), .. }) = &mut self.phase {
-                    *known = Peak { price: peak.max(known.price), known_at: scene.now };
+                    known.price = peak.max(known.price);
+                    known.known_at = scene.now;
                 }
                 Ok(())
             }
@@ -217,16 +221,35 @@ impl Deal {
                 self.sound_alarm(scene, log);
                 Ok(())
             }
+            Fact::Rules => self.regrid(scene, log),
             Fact::Close => {
-                log.push(Why::ClosedByCommand);
-                self.exit(Ended::ClosedByCommand, scene);
+                // A deal that ends already ends for the reason that it has.
+                if matches!(self.phase, Phase::Entering(_) | Phase::Holding(_)) {
+                    log.push(Why::ClosedByCommand);
+                    self.exit(Ended::ClosedByCommand, scene);
+                }
                 Ok(())
             }
             Fact::Abandon => {
-                log.push(Why::CancelledByCommand);
-                self.phase = Phase::Abandoned;
+                if self.phase != Phase::Abandoned {
+                    log.push(Why::CancelledByCommand);
+                    self.phase = Phase::Abandoned;
+                }
                 Ok(())
             }
+        }
+    }
+
+    /// Brings what the deal has fixed onto the instrument's present grid.
+    fn regrid(&mut self, scene: &Scene<'_>, log: &mut Vec<Why>) -> Result<(), MathError> {
+        match self.phase {
+            Phase::Entering(entry) if entry.order != EntryOrder::Market && !entry.given_up => {
+                let order = self.limit_entry(self.seen, scene)?;
+                self.phase = Phase::Entering(Entry { order, ..entry });
+                Ok(())
+            }
+            Phase::Holding(_) => self.aim(scene, log),
+            Phase::Entering(_) | Phase::Exiting { .. } | Phase::Abandoned => Ok(()),
         }
     }
 
@@ -256,12 +279,7 @@ impl Deal {
             else {
                 continue;
             };
-            if max.is_positive() && *max < qty {
-                // Even parts: a small rest could not be sold.
-                let parts = decimal::div(qty.get(), max.get(), 0, Rounding::Up)?;
-                qty = Qty::new(decimal::div(qty.get(), parts, PART_SCALE, Rounding::Down)?);
-                qty = qty.to_step(scene.instrument.step, Rounding::Up)?.min(*max);
-            }
+            qty = even_part(qty, *max, scene.instrument.step)?;
             qty = qty.to_step(*step, Rounding::Down)?;
             if qty < *min {
                 return Ok(Qty::ZERO);
@@ -317,7 +335,13 @@ impl Deal {
     ) -> Result<(), MathError> {
         self.version = version;
         self.budget = budget(scene, self.seen)?;
-        if matches!(self.phase, Phase::Holding(_)) { self.aim(scene, log) } else { Ok(()) }
+        let is_below_stop = self.stop(scene)?.is_some_and(|stop| self.seen <= stop);
+        let Phase::Holding(holding) = &mut self.phase else { return Ok(()) };
+        if !is_below_stop {
+            // The time below a former stop does not count for the next.
+            holding.below_stop_since = None;
+        }
+        self.aim(scene, log)
     }
 
     pub(super) fn progress(&self, slot: Slot) -> (Qty, Quote) {
@@ -331,7 +355,8 @@ impl Deal {
         self.progress.shrink_to_fit();
     }
 
-    /// The price of a safety order; `None` when the ladder has no such place.
+    /// The price of a safety order; `None` when the ladder has no such place, or it is below the smallest
+    /// price that there is.
     pub(super) fn level_price(
         &self,
         number: u16,
@@ -347,12 +372,24 @@ impl Deal {
         let (filled, spent) = self.progress(slot);
         let average = Some((self.position.cost.minus(spent)?, self.position.bought.minus(filled)?));
         let origin = ladder::Origin { base, average };
-        ladder::price(scene.config, scene.instrument, number, origin).map(Some)
+        let price = ladder::price(scene.config, scene.instrument, number, origin)?;
+        Ok(Some(price).filter(|price| price.is_positive()))
     }
 
     pub(super) fn exit(&mut self, reason: Ended, scene: &Scene<'_>) {
         self.phase = Phase::Exiting { reason, since: scene.now, alarmed: false };
     }
+}
+
+/// What one order of at most `max` takes of `qty`; zero is no bound. Parts are even: a small rest could
+/// not be sold.
+pub(super) fn even_part(qty: Qty, max: Qty, step: Qty) -> Result<Qty, MathError> {
+    if qty <= max || !max.is_positive() {
+        return Ok(qty);
+    }
+    let parts = decimal::div(qty.get(), max.get(), 0, Rounding::Up)?;
+    let part = Qty::new(decimal::div(qty.get(), parts, PART_SCALE, Rounding::Down)?);
+    Ok(part.to_step(step, Rounding::Up)?.min(max))
 }
 
 /// The most that a deal may spend, fees included, by its settings.

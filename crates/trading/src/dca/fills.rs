@@ -29,8 +29,24 @@ impl Deal {
         log.push(Why::Filled { slot, price: fill.price, qty: fill.qty });
         match fill.side {
             Side::Buy => self.bought(slot, fill, scene, log),
-            Side::Sell => self.sold(scene),
+            Side::Sell => {
+                if slot == Slot::TAKE_PROFIT {
+                    self.note_progress(slot, fill)?;
+                }
+                self.sold(scene)
+            }
         }
+    }
+
+    fn note_progress(&mut self, slot: Slot, fill: &Fill) -> Result<(), MathError> {
+        match self.progress.iter_mut().find(|progress| progress.slot == slot) {
+            Some(progress) => {
+                progress.filled = progress.filled.plus(fill.qty)?;
+                progress.spent = progress.spent.plus(fill.quote)?;
+            }
+            None => self.progress.push(Progress { slot, filled: fill.qty, spent: fill.quote }),
+        }
+        Ok(())
     }
 
     fn note_third_fee(&mut self, fill: &Fill, scene: &Scene<'_>) -> Result<(), MathError> {
@@ -53,13 +69,7 @@ impl Deal {
         scene: &Scene<'_>,
         log: &mut Vec<Why>,
     ) -> Result<(), MathError> {
-        match self.progress.iter_mut().find(|progress| progress.slot == slot) {
-            Some(progress) => {
-                progress.filled = progress.filled.plus(fill.qty)?;
-                progress.spent = progress.spent.plus(fill.quote)?;
-            }
-            None => self.progress.push(Progress { slot, filled: fill.qty, spent: fill.quote }),
-        }
+        self.note_progress(slot, fill)?;
         match &mut self.phase {
             Phase::Entering(Entry { order: EntryOrder::Limit { leaves, .. }, .. }) => {
                 *leaves = leaves.minus_floored(fill.qty)?;
@@ -115,12 +125,12 @@ impl Deal {
                 if let Some(number) = slot.safety_number() {
                     return self.safety_settled((number, slot), (executed, status), holding, scene);
                 }
-                // A take profit that ended with a rest too small to be sold: the deal is done.
-                if slot == Slot::TAKE_PROFIT
-                    && self.position.sold.is_positive()
-                    && !self.can_sell(scene)?
-                {
-                    self.exit(Ended::TakeProfit, scene);
+                if slot == Slot::TAKE_PROFIT {
+                    self.forget_progress(slot);
+                    // With a rest too small to be sold the deal is done.
+                    if self.position.sold.is_positive() && !self.can_sell(scene)? {
+                        self.exit(Ended::TakeProfit, scene);
+                    }
                 }
                 Ok(())
             }

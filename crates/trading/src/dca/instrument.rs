@@ -2,16 +2,17 @@
 
 use rust_decimal::Decimal;
 use tranche_model::{
+    balance::FeeRates,
     decimal::{MathError, Rounding},
     instrument::{Instrument, TradingStatus},
     money::{Price, Qty, Quote},
 };
 
 use super::{
-    check::{Checked, refuse},
+    check::{Checked, refuse, shown_pct},
     config::{Config, ConfigError},
     digits,
-    draft::StopLossReference,
+    draft::{BaseOrderType, StopLossReference},
     ladder,
 };
 
@@ -54,11 +55,15 @@ fn notional(field: &'static str, order: &str, volume: Quote, least: Quote) -> Ch
 fn orders(config: &Config, instrument: &Instrument, price: Price) -> Checked {
     let base = ladder::base_qty(config, instrument, price).map_err(|_| unfit(instrument))?;
     tradable(BASE, "the base order", (base, price), instrument)?;
+    let is_market = config.base_order_type() == BaseOrderType::Market;
+    largest(BASE, "the base order", (base, is_market), instrument)?;
     for (number, level) in (1_u16..).zip(config.levels()) {
         let order = format!("safety order {number}");
         let (at, qty) = safety(config, instrument, number, (price, level.factor.get()))
             .map_err(|_| unfit(instrument))?;
         tradable(SAFETY, &order, (qty, at), instrument)?;
+        let is_market = config.active_safety_orders_count() == 0;
+        largest(SAFETY, &order, (qty, is_market), instrument)?;
     }
     exit(config, instrument, base, price)
 }
@@ -110,6 +115,39 @@ fn tradable(
         ),
         "raise the volume",
     )
+}
+
+/// A buy is one order: it goes out whole or not at all.
+fn largest(
+    field: &'static str,
+    order: &str,
+    (qty, is_market): (Qty, bool),
+    instrument: &Instrument,
+) -> Checked {
+    let most = instrument.capped(qty, is_market);
+    if qty <= most {
+        return Ok(());
+    }
+    let (symbol, base) = (instrument.symbol, instrument.symbol.base);
+    let value = format!("such that on {symbol} {order} comes to {qty} {base}");
+    refuse(field, value, format!("at most {most} {base} in one order"), "lower the volume")
+}
+
+/// A stop measured from the average, which counts the fee, must not stand above the price paid.
+pub(super) fn stop_beyond_fee(config: &Config, fees: &FeeRates) -> Checked {
+    let (Some(loss), StopLossReference::Average) =
+        (config.stop_loss(), config.stop_loss_reference())
+    else {
+        return Ok(());
+    };
+    let stop = loss.rest().and_then(|rest| digits::mul(rest, fees.taker.grown()?));
+    if stop.is_ok_and(|share| share < Decimal::ONE) {
+        return Ok(());
+    }
+    let (loss, fee) = (shown_pct(loss.get()), shown_pct(fees.taker.get()));
+    let value = format!("{loss}: measured from an average that counts the fee");
+    let bound = format!("above the fee of {fee} %");
+    refuse("stop_loss_pct", value, bound, "raise it, or measure it from the base order")
 }
 
 /// Prices must still differ once they are rounded to the tick, and stand above the stop.

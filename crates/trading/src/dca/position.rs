@@ -1,5 +1,6 @@
 //! What a deal bought and sold so far, and what it paid for that.
 
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use tranche_model::{
     decimal::{self, MathError, Rounding},
@@ -13,6 +14,10 @@ use super::digits;
 
 /// Digits after the point of an average.
 const AVERAGE_SCALE: u32 = 24;
+
+/// Digits after the point of a fee that was valued from a third coin. Sums of such fees must not run
+/// out of digits: each is rounded up, against us.
+const FEE_SCALE: u32 = 12;
 
 /// The sums over the fills of a deal. Nothing is forgotten when a part is sold: the average stays
 /// that of all buys.
@@ -44,7 +49,8 @@ impl Position {
         } else if fill.fee.asset == symbol.quote {
             fill.fee.amount.quote()
         } else {
-            fill.fee.in_quote.unwrap_or_default()
+            let worth = fill.fee.in_quote.unwrap_or_default();
+            worth.to_step(Quote::new(Decimal::new(1, FEE_SCALE)), Rounding::Up)?
         };
         match fill.side {
             Side::Buy => {

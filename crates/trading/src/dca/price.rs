@@ -131,7 +131,8 @@ impl Deal {
         let Some(peak) = holding.peak else {
             if target <= self.seen {
                 log.push(Why::TrailingArmed { price: self.seen });
-                holding.peak = Some(Peak { price: self.seen, known_at: scene.now });
+                let (armed_at, known_at) = (scene.now, scene.now);
+                holding.peak = Some(Peak { price: self.seen, armed_at, known_at });
             }
             return Ok(false);
         };

@@ -10,7 +10,7 @@ use tranche_model::{
 };
 
 use super::{
-    deal::{Deal, Entry, EntryOrder, Holding, Phase, Scene},
+    deal::{Deal, Entry, EntryOrder, Holding, Phase, Scene, even_part},
     draft::QtyRounding,
     ladder,
 };
@@ -40,7 +40,7 @@ impl Deal {
                 }
                 Ok(())
             }
-            Phase::Exiting { reason: _, .. } => self.want_exit(scene, wanted),
+            Phase::Exiting { .. } => self.want_exit(scene, wanted),
             Phase::Entering(_) | Phase::Abandoned => Ok(()),
         }
     }
@@ -90,8 +90,12 @@ impl Deal {
         let is_tradable = scene.instrument.is_tradable(qty, price);
         let is_under_way = self.position.sold.is_positive() && qty.is_positive();
         if scene.config.trailing_deviation().is_none() && (is_tradable || is_under_way) {
-            // What is too much for one order follows when this one is filled.
-            let kind = resting(price, scene.instrument.capped(qty, false));
+            // What is too much for one order follows when this one is filled: it keeps the size that it
+            // was placed with.
+            let filled = self.progress(Slot::TAKE_PROFIT).0;
+            let instrument = scene.instrument;
+            let whole = even_part(qty.plus(filled)?, instrument.qty_max, instrument.step)?;
+            let kind = resting(price, whole.minus_floored(filled)?);
             wanted.push(Wanted {
                 slot: Slot::TAKE_PROFIT,
                 side: Side::Sell,
@@ -140,7 +144,6 @@ impl Deal {
     fn want_exit(&self, scene: &Scene<'_>, wanted: &mut Vec<Wanted>) -> Result<(), MathError> {
         let qty = self.sellable_at_once(scene)?;
         if scene.instrument.is_tradable(qty, self.seen) {
-            let qty = scene.instrument.capped(qty, true);
             let kind = OrderKind::Market { size: Size::Base(qty) };
             wanted.push(Wanted {
                 slot: Slot::CLOSE,

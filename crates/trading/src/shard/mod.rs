@@ -10,7 +10,11 @@ mod port;
 mod seat;
 mod watchers;
 
-use std::{collections::BTreeMap, panic, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    panic,
+    sync::Arc,
+};
 
 use tranche_model::{
     candle::Tick,
@@ -31,7 +35,7 @@ use crate::{
     bot::BotStatus,
     codec::{self, CodecError},
     event::{Effects, Event, Settings, WatchKey},
-    watch::{Index, Wake},
+    watch::{Cause, Index, Wake},
 };
 
 /// See the module's text.
@@ -82,7 +86,7 @@ impl Shard {
             }
             Input::Event { account, event } => self.event(account, &event, now, out),
             Input::Tick(tick) => self.tick(&tick, now, out),
-            Input::Gap(instrument) => self.index.gap(instrument),
+            Input::Gap(instrument) => self.gap(instrument),
             Input::Time => {
                 self.index.time(now, &mut self.wakes);
                 self.queue_burst();
@@ -145,14 +149,17 @@ impl Shard {
         &self.index
     }
 
-    /// The running maximum of a lane, as the index knows it.
-    pub fn last_price(&self, instrument: InstrumentId) -> Option<tranche_model::money::Price> {
-        self.index.last(instrument)
-    }
-
     fn own(&mut self, account: AccountId, settings: Settings, out: &mut Vec<Output>) {
-        self.seats.entry(account).or_insert_with(|| Seat::new(settings));
-        out.push(Output::Reload { account });
+        match self.seats.entry(account) {
+            Entry::Vacant(free) => {
+                free.insert(Seat::new(settings));
+                out.push(Output::Reload { account });
+            }
+            Entry::Occupied(mut known) => {
+                known.get_mut().settings = settings;
+                self.discard(account, None, out);
+            }
+        }
     }
 
     fn loaded(
@@ -169,11 +176,15 @@ impl Shard {
         match seat::read(account, &seat.settings, snapshot) {
             Ok(loaded) => {
                 seat.begin(Box::new(loaded), epoch, seq);
+                let settings = Box::new(seat.settings.clone());
+                if self.options.record {
+                    seat.note_start(snapshot);
+                }
                 // First the quarantine: the account must not break again at the same place.
                 for Failure { bot, reason } in seat.broken() {
                     self.event(account, &Event::Quarantine { bot, reason }, now, out);
                 }
-                self.event(account, &Event::Loaded, now, out);
+                self.event(account, &Event::Loaded { settings }, now, out);
             }
             Err(error) => out.push(Output::Dead { account, reason: error.to_string() }),
         }
@@ -191,19 +202,36 @@ impl Shard {
         }
     }
 
-    /// New wakes go behind those that wait, in their order.
+    /// New wakes go behind those that wait and press as much.
     fn queue_burst(&mut self) {
         if self.wakes.is_empty() {
             return;
         }
-        let mut fresh = std::mem::take(&mut self.wakes);
-        fresh.reverse();
-        if self.burst.is_empty() {
-            std::mem::swap(&mut self.burst, &mut fresh);
-            self.wakes = fresh;
-        } else {
-            fresh.append(&mut self.burst);
-            self.burst = fresh;
+        self.burst.reverse();
+        self.burst.append(&mut self.wakes);
+        self.burst.sort_by_key(|wake| wake.urgency);
+        self.burst.reverse();
+    }
+
+    /// No trigger uses a price from before a gap: who was woken by one, and waits for its turn, is told
+    /// only that something is due, and answers anew.
+    fn gap(&mut self, instrument: InstrumentId) {
+        self.index.gap(instrument);
+        for wake in &mut self.burst {
+            let Some((account, WatchKey::Lane(key))) = self.watchers.get(wake.id) else { continue };
+            let account = self.seats.get(&account).and_then(|seat| seat.account.as_deref());
+            let lane = account.and_then(|account| account.lane(key));
+            if lane.is_some_and(|lane| lane.instrument == instrument) {
+                wake.price = None;
+                wake.cause = match wake.cause {
+                    Cause::Checkpoint { peak } => Cause::Checkpoint { peak },
+                    Cause::Below
+                    | Cause::Above
+                    | Cause::AnyPrice
+                    | Cause::Time
+                    | Cause::Retraced { .. } => Cause::Time,
+                };
+            }
         }
     }
 
@@ -270,21 +298,26 @@ impl Shard {
                 self.forget_gone_wakes();
             }
         }
+        let Some(seat) = self.seats.get_mut(&account) else { return Ok(()) };
+        let mut recorded = None;
         if self.options.record {
             let (event, trace) = (codec::encode_event(event)?, codec::encode_trace(&effects)?);
-            out.push(Output::Recorded { account, at: now, event, trace });
+            let start = seat.take_start();
+            recorded = Some(Output::Recorded { account, at: now, event, trace, start });
         }
-        let Some(seat) = self.seats.get_mut(&account) else { return Ok(()) };
         if !self.options.why {
             effects.whys.clear();
         }
         match self.options.durability {
-            Durability::Volatile => seat.release(account, &mut effects, out),
+            Durability::Volatile => {
+                out.extend(recorded);
+                seat.release(account, &mut effects, out);
+            }
             Durability::Committed => {
                 if seat.is_clean() {
                     self.touched.push(account);
                 }
-                seat.keep(account, event, effects, now)?;
+                seat.keep((account, event, now), recorded, effects)?;
             }
         }
         Ok(())

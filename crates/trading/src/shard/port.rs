@@ -18,7 +18,7 @@ use crate::{
 /// What comes into a shard.
 #[derive(Debug, Clone)]
 pub enum Input {
-    /// Begins to own an account: it is loaded.
+    /// Begins to own an account, or brings it other settings: it is loaded.
     Own {
         account: AccountId,
         settings: Box<Settings>,
@@ -62,7 +62,8 @@ pub enum Output {
     Reload {
         account: AccountId,
     },
-    /// Forget places and calls of the account that have not left.
+    /// Forget places and calls of the account that have not left; answers to its questions that are on
+    /// their way are for nobody.
     Forget {
         account: AccountId,
     },
@@ -75,6 +76,12 @@ pub enum Output {
     Ask {
         account: AccountId,
         user: UserId,
+        lane: CallLane,
+        places: u16,
+    },
+    /// Places that the account was granted and does not need.
+    HandBack {
+        account: AccountId,
         lane: CallLane,
         places: u16,
     },
@@ -118,12 +125,14 @@ pub enum Output {
         account: AccountId,
         reason: String,
     },
-    /// An event with what came of it, when the shard records.
+    /// An event with what came of it, when the shard records; like all else it waits for its commit.
     Recorded {
         account: AccountId,
         at: Timestamp,
         event: Vec<u8>,
         trace: Vec<u8>,
+        /// Of the first event since the account was loaded: what it was loaded from.
+        start: Option<Box<(Settings, Snapshot)>>,
     },
     /// A burst is not over: give [`Input::More`] when there is time.
     More,

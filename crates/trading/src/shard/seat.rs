@@ -27,6 +27,8 @@ pub(super) struct Seat {
     pub(super) account: Option<Box<Account>>,
     pub(super) epoch: Epoch,
     seq: Seq,
+    /// What the account was loaded from, until a recording has it.
+    start: Option<Box<(Settings, Snapshot)>>,
     /// Rows of steps that are not in a commit yet.
     batch: Option<Box<Batch>>,
     dirty: Vec<BotId>,
@@ -54,6 +56,7 @@ impl Seat {
             account: None,
             epoch: Epoch::new(0),
             seq: Seq::new(0),
+            start: None,
             batch: None,
             dirty: Vec::new(),
             is_desk_dirty: false,
@@ -72,17 +75,25 @@ impl Seat {
         self.is_desk_dirty = true;
     }
 
+    /// From here on the next recording begins with what the account was loaded from.
+    pub(super) fn note_start(&mut self, snapshot: &Snapshot) {
+        self.start = Some(Box::new((self.settings.clone(), snapshot.clone())));
+    }
+
+    pub(super) const fn take_start(&mut self) -> Option<Box<(Settings, Snapshot)>> {
+        self.start.take()
+    }
+
     pub(super) const fn is_clean(&self) -> bool {
         self.batch.is_none()
     }
 
-    /// Keeps what a step wants until its commit.
+    /// Keeps what a step wants until its commit, its recording first.
     pub(super) fn keep(
         &mut self,
-        account: AccountId,
-        event: &Event,
+        (account, event, now): (AccountId, &Event, Timestamp),
+        recorded: Option<Output>,
         mut effects: Effects,
-        now: Timestamp,
     ) -> Result<(), CodecError> {
         let body = codec::encode_event(event)?;
         let (epoch, seq_before) = (self.epoch, self.seq);
@@ -115,6 +126,7 @@ impl Seat {
         }
         self.is_desk_dirty |= effects.account_dirty;
         let mut held = std::mem::take(&mut self.held);
+        held.extend(recorded);
         self.release(account, &mut effects, &mut held);
         self.held = held;
         Ok(())
@@ -127,6 +139,8 @@ impl Seat {
         out.extend(calls.map(|(lane, call)| Output::Call { account, user, lane, call }));
         let asks = effects.asks.drain(..);
         out.extend(asks.map(|(lane, places)| Output::Ask { account, user, lane, places }));
+        let hand_backs = effects.hand_backs.drain(..);
+        out.extend(hand_backs.map(|(lane, places)| Output::HandBack { account, lane, places }));
         out.extend(effects.lookups.drain(..).map(|fill| Output::Lookup { account, fill }));
         let fills = effects.fills.drain(..).map(Box::new);
         out.extend(fills.map(|row| Output::Booked { account, row }));
@@ -252,7 +266,7 @@ pub(super) fn bot_of(event: &Event) -> Option<BotId> {
         | Event::Private(PrivateEvent::Balances(_))
         | Event::Granted { .. }
         | Event::Stream { .. }
-        | Event::Loaded
+        | Event::Loaded { .. }
         | Event::Rules(_) => None,
     }
 }

@@ -282,6 +282,7 @@ impl World {
             | Output::Forget { .. }
             | Output::Call { .. }
             | Output::Ask { .. }
+            | Output::HandBack { .. }
             | Output::Lookup { .. }
             | Output::Recorded { .. }
             | Output::More => {}
