@@ -163,7 +163,8 @@ pub struct MarketState {
     pub reference: Option<Price>,
     pub open: OpenOrders,
     pub open_account: OpenOrders,
-    /// Free and locked base, and the unfilled part of open buys.
+    /// The base that counts against [`Filter::MaxPosition`]: at Binance free and locked base and the
+    /// unfilled part of open buys. Our own guard knows the first two; the venue has the last word.
     pub position: Qty,
 }
 

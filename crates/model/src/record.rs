@@ -51,6 +51,20 @@ pub enum Call {
     },
 }
 
+impl Call {
+    /// Whether it only asks and changes nothing.
+    pub const fn is_question(&self) -> bool {
+        match self {
+            Self::QueryOrder { .. }
+            | Self::OpenOrders
+            | Self::Trades { .. }
+            | Self::Balances
+            | Self::Highs { .. } => true,
+            Self::Place { .. } | Self::Cancel { .. } | Self::CancelByVenueId { .. } => false,
+        }
+    }
+}
+
 /// The order in which calls leave when not all can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum CallLane {
@@ -181,7 +195,8 @@ pub struct IntentRow {
     pub at: Timestamp,
 }
 
-/// A fill booked to a deal, or to the account (`bot` zero) when no deal claims it.
+/// A fill booked to the deal that its order names. When that was closed before, the deal's result stays
+/// as it was, and only the account's books change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FillRow {
     pub bot: BotId,

@@ -115,7 +115,7 @@ impl Line {
     ) {
         self.calls = self.calls.saturating_add(1);
         let fault = self.plan.calls.remove(&self.calls).filter(|_| leaves(&call, now));
-        let life = is_question(&call).then(|| self.life_of(account));
+        let life = call.is_question().then(|| self.life_of(account));
         if fault == Some(CallFault::LoseRequest) {
             let what = FromVenue::Reply(Reply { call, outcome: Outcome::Unknown });
             self.depart(Arrival { account, what, life }, now.plus(self.timeout));
@@ -250,18 +250,6 @@ impl Line {
     fn depart(&mut self, arrival: Arrival, at: Timestamp) {
         self.departed = self.departed.saturating_add(1);
         self.on_way.insert((at, self.departed), arrival);
-    }
-}
-
-/// Whether the call only asks.
-const fn is_question(call: &Call) -> bool {
-    match call {
-        Call::QueryOrder { .. }
-        | Call::OpenOrders
-        | Call::Trades { .. }
-        | Call::Balances
-        | Call::Highs { .. } => true,
-        Call::Place { .. } | Call::Cancel { .. } | Call::CancelByVenueId { .. } => false,
     }
 }
 

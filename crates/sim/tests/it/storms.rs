@@ -480,8 +480,13 @@ impl Run {
 
     /// No order is placed again and again without a pause, whatever becomes of it.
     fn count(&mut self, account: AccountId, record: &WhyRecord) -> Result<(), TestCaseError> {
+        let key = |slot| (account, record.bot, record.deal, slot);
+        if let Why::Filled { slot, .. } = record.why {
+            // What is too much for one order goes out in parts.
+            self.placed.remove(&key(slot));
+        }
         let Why::Placed { slot, .. } = record.why else { return Ok(()) };
-        let key = (account, record.bot, record.deal, slot);
+        let key = key(slot);
         let (since, count) = self.placed.entry(key).or_insert((record.at, 0));
         if since.plus(Millis::from_secs(1)) < record.at {
             (*since, *count) = (record.at, 0);

@@ -134,11 +134,11 @@ impl Bot {
         Some(Self { head, lanes })
     }
 
-    /// Takes in new settings. Lanes that are no longer named stay until their deal is over.
+    /// Takes in new settings. A lane that they do not name goes; it must hold no deal.
     pub fn edit(&mut self, config: Config, instruments: &Instruments) -> Option<u32> {
         let wanted = lanes_of(&config, instruments)?;
         let names = |instrument| wanted.iter().any(|lane| lane.instrument == instrument);
-        self.lanes.retain(|lane| lane.deal.is_some() || names(lane.instrument));
+        self.lanes.retain(|lane| names(lane.instrument));
         for lane in &wanted {
             if !self.lanes.iter().any(|known| known.instrument == lane.instrument) {
                 self.lanes.push(lane.clone());
