@@ -21,7 +21,7 @@ use tranche_trading::{
     shard::Output,
 };
 
-use crate::{driver::Driver, exchange::Exchange};
+use crate::{driver::Driver, exchange::Exchange, memory::Memory};
 
 /// A rule that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,21 +54,25 @@ impl Auditor {
         }
     }
 
-    /// Looks at everything. Call it at a quiet moment: between two ticks.
-    pub fn check(&mut self, driver: &Driver) -> Vec<Violation> {
+    /// Looks at everything. Call it at a quiet moment: between two ticks, with nothing under way.
+    pub fn check<'a>(
+        &mut self,
+        books: Books<'a>,
+        accounts: impl IntoIterator<Item = &'a Account>,
+    ) -> Vec<Violation> {
         let mut found = Vec::new();
         for (key, times) in self.booked.iter().filter(|(_, times)| 1 < **times) {
             found.push(violation("I-04", format!("fill {key:?} was booked {times} times")));
         }
-        if let Err(error) = driver.exchange.audit() {
+        if let Err(error) = books.exchange.audit() {
             found.push(violation("I-06", format!("the exchange's own books: {error}")));
         }
-        for account in driver.shard.accounts() {
-            let checked = Look { driver, account }.all(&mut found);
+        for account in accounts {
+            let checked = Look { books, account }.all(&mut found);
             if let Err(error) = checked {
                 found.push(violation("I-06", format!("account {}: {error}", account.desk.id)));
             }
-            self.check_executions(account.desk.id, &driver.exchange, &mut found);
+            self.check_executions(account.desk.id, books.exchange, &mut found);
         }
         found
     }
@@ -92,9 +96,30 @@ impl Auditor {
     }
 }
 
+/// Both sides' books.
+#[derive(Debug, Clone, Copy)]
+pub struct Books<'a> {
+    pub exchange: &'a Exchange,
+    pub memory: &'a Memory,
+    /// As our side knows them.
+    pub instruments: &'a Instruments,
+    pub now: Timestamp,
+}
+
+impl<'a> Books<'a> {
+    pub fn of(driver: &'a Driver) -> Self {
+        Self {
+            exchange: &driver.exchange,
+            memory: driver.memory.memory(),
+            instruments: driver.shard.instruments(),
+            now: driver.now(),
+        }
+    }
+}
+
 /// One account under the glass.
 struct Look<'a> {
-    driver: &'a Driver,
+    books: Books<'a>,
     account: &'a Account,
 }
 
@@ -120,19 +145,15 @@ impl Look<'_> {
         self.account.desk.id
     }
 
-    fn instruments(&self) -> &Instruments {
-        self.driver.shard.instruments()
-    }
-
     /// I-04: what is stored is what was traded, each trade once.
     fn fills(&self, found: &mut Vec<Violation>) {
-        let Some(stored) = self.driver.memory.memory().stored(self.id()) else { return };
+        let Some(stored) = self.books.memory.stored(self.id()) else { return };
         if stored.fills.is_empty() {
             return;
         }
         let mut rows = stored.fills.clone();
-        for instrument in self.instruments() {
-            let trades = self.driver.exchange.trades(self.id(), instrument.id, Timestamp::MIN);
+        for instrument in self.books.instruments {
+            let trades = self.books.exchange.trades(self.id(), instrument.id, Timestamp::MIN);
             for trade in trades.iter().filter(|trade| trade.client_id.is_some()) {
                 let row = rows.remove(&(instrument.id, trade.trade_id));
                 if row.is_none_or(|row| row.fill.qty != trade.qty || row.fill.quote != trade.quote)
@@ -151,7 +172,7 @@ impl Look<'_> {
     /// I-06: our totals are the exchange's, to the last unit.
     fn ledger(&self, found: &mut Vec<Violation>) -> Result<(), MathError> {
         let mut theirs: BTreeMap<Asset, Amount> = BTreeMap::new();
-        for balance in self.driver.exchange.balances(self.id()) {
+        for balance in self.books.exchange.balances(self.id()) {
             theirs.insert(balance.asset, balance.total()?);
         }
         for (asset, ours) in self.account.desk.ledger.totals() {
@@ -173,7 +194,7 @@ impl Look<'_> {
 
     /// I-18: nothing is reserved that is not there.
     fn reservations(&self, found: &mut Vec<Violation>) -> Result<(), MathError> {
-        for balance in self.driver.exchange.balances(self.id()) {
+        for balance in self.books.exchange.balances(self.id()) {
             let reserved = self.account.desk.exposure.reserved(balance.asset);
             if balance.total()? < reserved {
                 let text = format!(
@@ -191,7 +212,7 @@ impl Look<'_> {
     fn orders_by_deal(&self) -> ByDeal {
         let mut by_deal = ByDeal::new();
         let ours = self.account.desk.settings.origin.installation;
-        for order in self.driver.exchange.open_orders(self.id()) {
+        for order in self.books.exchange.open_orders(self.id()) {
             let key = order.client_id.key();
             if order.client_id.origin().installation == ours {
                 by_deal.entry((key.bot, key.deal)).or_default().push(order);
@@ -216,9 +237,9 @@ impl Look<'_> {
         for lane in &bot.lanes {
             let Some(deal) = &lane.deal else { continue };
             let Some(config) = bot.head.config(deal.version) else { continue };
-            let Some(instrument) = self.instruments().get(lane.instrument) else { continue };
+            let Some(instrument) = self.books.instruments.get(lane.instrument) else { continue };
             let fees = self.account.desk.settings.fees;
-            let scene = Scene { config: &config, instrument, fees, now: self.driver.now() };
+            let scene = Scene { config: &config, instrument, fees, now: self.books.now };
             let orders = by_deal.get(&(bot.head.id, deal.no)).map_or(&[][..], Vec::as_slice);
             spending((bot.head.id, deal), orders, &scene, found)?;
             exits((bot.head.id, deal), orders, &scene, found)?;

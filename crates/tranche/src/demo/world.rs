@@ -12,7 +12,7 @@ use tranche_model::{
     time::{Millis, Timestamp},
 };
 use tranche_sim::{
-    audit::Auditor,
+    audit::{Auditor, Books},
     driver::{Driver, Setup},
 };
 use tranche_trading::{
@@ -208,7 +208,8 @@ impl World {
     }
 
     fn audit(&mut self) {
-        for violation in self.auditor.check(&self.driver) {
+        let books = Books::of(&self.driver);
+        for violation in self.auditor.check(books, self.driver.shard.accounts()) {
             self.violations.insert(format!("{}: {}", violation.invariant, violation.text));
         }
         for account in &self.accounts {
