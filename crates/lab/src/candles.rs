@@ -1,6 +1,7 @@
 //! Candle files: `open_time_ms,open,high,low,close,volume` under a header, columns in any order.
 
 mod columns;
+mod growing;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +14,10 @@ use tranche_model::{
     time::{Millis, Timestamp},
 };
 
-pub use self::columns::Columns;
+pub use self::{
+    columns::Columns,
+    growing::{GrowError, Growing, Grown},
+};
 use crate::{
     bytes,
     fault::{Fault, FileError},
