@@ -135,8 +135,8 @@ fn known(
 ) -> Result<(u64, Option<Timestamp>, u64), GrowError> {
     let end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
     let whole = text.get(..end).unwrap_or_default();
-    let lines = whole.iter().filter(|byte| **byte == b'\n').count();
-    if lines < 2 {
+    if whole.split(|byte| *byte == b'\n').nth(2).is_none() {
+        // Not one candle behind the header.
         return Ok((0, None, 0));
     }
     let name = part.display().to_string();
@@ -155,7 +155,8 @@ fn checksum(path: &Path) -> io::Result<String> {
         let Some(bytes) = chunk.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
         hash.update(bytes);
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let digits = hash.finalize().into_iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    Ok(digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect())
 }
 
 /// The file's name with one more ending.
