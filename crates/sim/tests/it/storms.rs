@@ -23,6 +23,7 @@ use tranche_sim::{
     memory::CommitFault,
 };
 use tranche_trading::{
+    codec,
     dca::{
         Config, Draft,
         draft::{
@@ -453,8 +454,12 @@ impl Run {
     fn check(&mut self) -> Result<(), TestCaseError> {
         self.insist();
         for told in self.scene.driver.take_told() {
-            if let Told::Quarantined { reason, .. } | Told::Dead { reason, .. } = &told {
-                return Err(TestCaseError::fail(format!("quarantined: {reason}")));
+            if let Told::Quarantined { reason, input, .. } = &told {
+                let input = codec::decode_event(input);
+                return Err(TestCaseError::fail(format!("quarantined: {reason}, by {input:?}")));
+            }
+            if let Told::Dead { reason, .. } = &told {
+                return Err(TestCaseError::fail(format!("dead: {reason}")));
             }
             if let Told::Why { account, record } = &told {
                 self.hear(record)?;

@@ -15,9 +15,9 @@ use super::digits;
 /// Digits after the point of an average.
 const AVERAGE_SCALE: u32 = 24;
 
-/// Digits after the point of a fee that was valued from a third coin. Sums of such fees must not run
-/// out of digits: each is rounded up, against us.
-const FEE_SCALE: u32 = 12;
+/// Digits after the point of what is counted against us and comes out of a division or a conversion: a
+/// fee in a third coin, the cost of a part. Sums of such amounts must not run out of digits.
+const SHARE_SCALE: u32 = 12;
 
 /// The sums over the fills of a deal. Nothing is forgotten when a part is sold: the average stays
 /// that of all buys.
@@ -49,8 +49,7 @@ impl Position {
         } else if fill.fee.asset == symbol.quote {
             fill.fee.amount.quote()
         } else {
-            let worth = fill.fee.in_quote.unwrap_or_default();
-            worth.to_step(Quote::new(Decimal::new(1, FEE_SCALE)), Rounding::Up)?
+            rounded_up(fill.fee.in_quote.unwrap_or_default())?
         };
         match fill.side {
             Side::Buy => {
@@ -111,8 +110,8 @@ impl Position {
             return self.profit();
         }
         let share = decimal::div(self.sold.get(), gained.get(), AVERAGE_SCALE, Rounding::Up)?;
-        let spent = digits::mul(self.spent()?.get(), share)?;
-        minus(self.received()?, Quote::new(spent))
+        let spent = Quote::new(digits::mul(self.spent()?.get(), share)?);
+        minus(self.received()?, rounded_up(spent)?)
     }
 
     fn per_bought(&self, quote: Quote) -> Result<Option<Price>, MathError> {
@@ -125,6 +124,10 @@ impl Position {
     }
 }
 
+fn rounded_up(amount: Quote) -> Result<Quote, MathError> {
+    amount.to_step(Quote::new(Decimal::new(1, SHARE_SCALE)), Rounding::Up)
+}
+
 // A fee that was valued from a third coin may have many digits; it must not stop the booking.
 fn plus(a: Quote, b: Quote) -> Result<Quote, MathError> {
     digits::add(a.get(), b.get()).map(Quote::new)
@@ -132,4 +135,30 @@ fn plus(a: Quote, b: Quote) -> Result<Quote, MathError> {
 
 fn minus(a: Quote, b: Quote) -> Result<Quote, MathError> {
     digits::sub(a.get(), b.get()).map(Quote::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_result_of_a_part_can_be_added_up() {
+        let quote = |text: &str| Quote::parse(text).unwrap();
+        let qty = |text: &str| Qty::parse(text).unwrap();
+        let position = Position {
+            bought: qty("2.583"),
+            cost: quote("148.2642"),
+            base_fees: qty("0.002583"),
+            sold: qty("0.088"),
+            proceeds: quote("4.7784"),
+            exit_fees: quote("0.0047784"),
+            ..Position::default()
+        };
+
+        let realized = position.realized().unwrap();
+
+        // 4.7736216 less 148.2642 · 0.088 / 2.580417, rounded against us.
+        assert_eq!(realized.to_string(), "-0.282634656257");
+        assert!(quote("-1079317042.12345678").plus(realized).is_ok());
+    }
 }
