@@ -6,11 +6,15 @@ use tranche_model::{
     fill::Fill,
     ids::{AccountId, InstrumentId},
     money::Price,
-    order::{ForeignOrder, OrderReport, Side},
+    order::{ForeignOrder, OrderReport, OrderRequest, Side},
+    record::Refusal,
     time::Timestamp,
 };
 
-use super::{Exchange, order::Order};
+use super::{
+    Exchange,
+    order::{Draft, Order},
+};
 
 impl Exchange {
     /// The latest order with this id.
@@ -21,6 +25,13 @@ impl Exchange {
     /// Every order that ever carried this id, oldest first.
     pub fn orders_with_id(&self, account: AccountId, id: ClientOrderId) -> Vec<OrderReport> {
         self.orders.with_id(account, id).filter_map(Order::report).collect()
+    }
+
+    /// Whether the exchange would take the order as things stand; it is not placed.
+    pub fn would_take(&self, account: AccountId, request: &OrderRequest) -> Result<(), Refusal> {
+        let OrderRequest { client_id, instrument, side, kind } = *request;
+        let draft = Draft { account, client_id: Some(client_id), instrument, side, kind };
+        self.check(&draft).map(|_| ())
     }
 
     pub fn open_orders(&self, account: AccountId) -> Vec<OrderReport> {

@@ -1,0 +1,249 @@
+//! The control address: state, faults, steps, deposits, cuts, bans, books.
+//!
+//! It is for tests and operators, answers in its own words, and knows no keys: it must not be
+//! reachable from where clients are.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use tranche_model::{
+    asset::Asset,
+    candle::Tick,
+    instrument::TradingStatus,
+    money::{Amount, Price, Qty},
+    time::{Millis, Timestamp},
+};
+
+use crate::{
+    binance::rest::Answer,
+    faults::{Deck, FaultProfile, FaultRule},
+    market::Step,
+    world::{Shared, World, hub::Kind},
+};
+
+/// A refusal in one sentence.
+type Said = Result<Value, String>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Deposit {
+    account: String,
+    asset: Asset,
+    /// Below zero takes out what is free.
+    amount: Amount,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cut {
+    which: Which,
+    /// Only connections with private streams of this account.
+    #[serde(default)]
+    account: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Which {
+    Market,
+    Api,
+    All,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ban {
+    /// Without it, every address that was seen.
+    #[serde(default)]
+    ip: Option<IpAddr>,
+    seconds: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    account: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Push {
+    symbol: String,
+    price: Price,
+    #[serde(default)]
+    qty: Qty,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Status {
+    symbol: String,
+    status: TradingStatus,
+}
+
+pub(crate) fn answer(shared: &Shared, method: &str, path: &str, body: &[u8]) -> Answer {
+    let said = match (method, path) {
+        ("POST", "/step") => read(body).map(|step: Step| {
+            let passed = shared.recording.step(shared, step);
+            json!({"passed": passed})
+        }),
+        _ => shared.world().control(method, path, body),
+    };
+    match said {
+        Ok(body) => Answer::json(200, &body),
+        Err(what) => Answer::json(400, &json!({"error": what})),
+    }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| error.to_string())
+}
+
+impl World {
+    fn control(&mut self, method: &str, path: &str, body: &[u8]) -> Said {
+        match (method, path) {
+            ("GET", "/state") => Ok(self.state()),
+            ("GET", "/books") => Ok(self.books()),
+            ("GET", "/faults") => Ok(json!(self.deck.tallies())),
+            ("PUT", "/faults") => read(body).map(|profile: FaultProfile| {
+                self.deck = Deck::new(&profile);
+                json!({})
+            }),
+            ("POST", "/fault") => read(body).map(|rule: FaultRule| {
+                let count = rule.count.or(Some(1));
+                self.deck.add(FaultRule { count, ..rule });
+                json!({})
+            }),
+            ("POST", "/deposit") => self.put_in(&read(body)?),
+            ("POST", "/cut") => self.cut(&read(body)?),
+            ("POST", "/expire") => {
+                let Named { account } = read(body)?;
+                let id = self.account_named(&account).ok_or_else(|| no_account(&account))?;
+                let now = self.now();
+                Ok(json!({"ended": self.hub.expire(id, now)}))
+            }
+            ("POST", "/ban") => {
+                let Ban { ip, seconds } = read(body)?;
+                let (span, now) = (Millis::from_secs(seconds), self.now());
+                match ip {
+                    Some(ip) => self.limits.ban(ip, span, now),
+                    None => return Ok(json!({"banned": self.limits.ban_all(span, now)})),
+                }
+                Ok(json!({"banned": 1}))
+            }
+            ("POST", "/tick") => {
+                let Push { symbol, price, qty } = read(body)?;
+                let found = self.instrument(&symbol).map(|it| it.id);
+                let instrument = found.ok_or_else(|| format!("no symbol `{symbol}`"))?;
+                self.trade(&Tick { instrument, price, qty, at: Timestamp::MIN });
+                Ok(json!({}))
+            }
+            ("POST", "/status") => {
+                let Status { symbol, status } = read(body)?;
+                let found = self.instrument(&symbol).map(|it| it.id);
+                let instrument = found.ok_or_else(|| format!("no symbol `{symbol}`"))?;
+                let now = self.now();
+                self.exchange.set_status(instrument, status, now);
+                self.settle();
+                Ok(json!({}))
+            }
+            _ => Err(format!("nothing answers {method} {path}")),
+        }
+    }
+
+    fn state(&mut self) -> Value {
+        let now = self.now();
+        let (market, api) = self.hub.counts();
+        let addresses: Vec<Value> = self
+            .limits
+            .addresses(now)
+            .map(|(ip, weight, banned)| {
+                let banned = banned.filter(|until| now < *until).map(Timestamp::ms);
+                json!({"ip": ip, "used_weight": weight, "banned_until": banned})
+            })
+            .collect();
+        json!({
+            "time": now.ms(),
+            "feed": {
+                "items": self.progress.items,
+                "at": self.progress.at.map(Timestamp::ms),
+                "is_over": self.progress.is_over,
+            },
+            "connections": {"market": market, "api": api},
+            "open_orders": self.records.open_count(),
+            "addresses": addresses,
+        })
+    }
+
+    /// The exchange's own books, for an audit of a client's.
+    fn books(&self) -> Value {
+        let instruments = self.exchange.instruments();
+        let accounts: Vec<Value> = self
+            .accounts
+            .iter()
+            .map(|account| {
+                let fills: Vec<Value> = instruments
+                    .iter()
+                    .flat_map(|it| self.exchange.trades(account.id, it.id, Timestamp::MIN))
+                    .map(|fill| {
+                        json!({
+                            "symbol": self.symbol(fill.instrument),
+                            "order_id": fill.venue_order_id,
+                            "client_order_id": fill.client_id.map(|id| self.names.text(id)),
+                            "fill": fill,
+                        })
+                    })
+                    .collect();
+                json!({
+                    "account": account.name,
+                    "balances": self.exchange.balances(account.id),
+                    "open_orders": self.exchange.open_orders(account.id),
+                    "fills": fills,
+                })
+            })
+            .collect();
+        let assets: std::collections::BTreeSet<Asset> =
+            instruments.iter().flat_map(|it| [it.symbol.base, it.symbol.quote]).collect();
+        let sums: Vec<Value> = assets
+            .into_iter()
+            .map(|asset| {
+                json!({
+                    "asset": asset,
+                    "fees_taken": self.exchange.fees_taken(asset),
+                    "tape_gained": self.exchange.tape_gained(asset),
+                })
+            })
+            .collect();
+        let audit = self.exchange.audit().err().map(|error| error.to_string());
+        json!({"accounts": accounts, "assets": sums, "audit_error": audit})
+    }
+
+    fn put_in(&mut self, deposit: &Deposit) -> Said {
+        let account = &deposit.account;
+        let id = self.account_named(account).ok_or_else(|| no_account(account))?;
+        let done = self.deposit(id, deposit.asset, deposit.amount);
+        done.map(|()| json!({})).map_err(|error| error.to_string())
+    }
+
+    fn cut(&mut self, cut: &Cut) -> Said {
+        let account = match &cut.account {
+            Some(name) => Some(self.account_named(name).ok_or_else(|| no_account(name))?),
+            None => None,
+        };
+        let count = self.hub.cut(|kind| {
+            let is_meant = match (cut.which, kind) {
+                (Which::All, _)
+                | (Which::Market, Kind::Streams { .. })
+                | (Which::Api, Kind::Api(_)) => true,
+                (Which::Market, Kind::Api(_)) | (Which::Api, Kind::Streams { .. }) => false,
+            };
+            is_meant && account.is_none_or(|account| kind.listens_to(account))
+        });
+        Ok(json!({"cut": count}))
+    }
+}
+
+fn no_account(name: &str) -> String {
+    format!("no account `{name}`")
+}

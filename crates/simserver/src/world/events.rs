@@ -1,0 +1,266 @@
+//! What the exchange tells an account unasked, in the words of the user data stream.
+//!
+//! Binance spot API documents, "User Data Streams" (2026-07-21): NEW comes before TRADE; an execution
+//! report comes before the account position; of a cancelled order `c` is the cancel's own id and `C`
+//! the order's.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use tranche_model::{
+    asset::Asset,
+    balance::Balance,
+    fill::{Fill, Liquidity},
+    ids::{AccountId, InstrumentId, VenueOrderId},
+    money::{Amount, Qty},
+    order::{OrderReport, OrderStatus},
+    record::PrivateEvent,
+    time::Timestamp,
+};
+
+use crate::{binance::words, faults::Fault};
+
+use super::{
+    World,
+    records::{Record, State},
+};
+
+/// What a report tells.
+#[derive(Debug, Clone, Copy)]
+enum Happened {
+    New,
+    Trade(Fill),
+    Ended,
+}
+
+/// Events of one account, in order, before the faults.
+#[derive(Debug, Default)]
+struct Letters {
+    reports: Vec<(VenueOrderId, Value)>,
+    balances: BTreeMap<Asset, Balance>,
+}
+
+impl World {
+    /// Writes down what happened and tells it to the accounts.
+    pub(super) fn tell_private(&mut self, events: Vec<(AccountId, PrivateEvent)>, now: Timestamp) {
+        let mut letters: BTreeMap<AccountId, Letters> = BTreeMap::new();
+        // An order sized in quote shows what it will have bought from its first report on.
+        let final_qty: BTreeMap<VenueOrderId, Qty> = events
+            .iter()
+            .filter_map(|(_, event)| match event {
+                PrivateEvent::Order(report) => Some((report.venue_id, report.executed)),
+                PrivateEvent::Fill(_) | PrivateEvent::Balances(_) => None,
+            })
+            .collect();
+        let mut events = events.into_iter().peekable();
+        while let Some((account, event)) = events.next() {
+            match event {
+                PrivateEvent::Order(report) => {
+                    let next = events.next_if(|(_, next)| is_fill_of(next, &report));
+                    let fill = next.and_then(|(_, event)| match event {
+                        PrivateEvent::Fill(fill) => Some(fill),
+                        PrivateEvent::Order(_) | PrivateEvent::Balances(_) => None,
+                    });
+                    let qty =
+                        report.kind.qty().or_else(|| final_qty.get(&report.venue_id).copied());
+                    let letters = letters.entry(account).or_default();
+                    self.tell_report(
+                        (account, &report),
+                        fill,
+                        (qty.unwrap_or_default(), now),
+                        letters,
+                    );
+                }
+                PrivateEvent::Balances(balances) => {
+                    let letters = letters.entry(account).or_default();
+                    letters.balances.extend(balances.into_iter().map(|it| (it.asset, it)));
+                }
+                PrivateEvent::Fill(_) => {}
+            }
+        }
+        for (account, letters) in letters {
+            for (_, event) in letters.reports {
+                self.send_event(account, event);
+            }
+            if !letters.balances.is_empty() {
+                self.send_event(account, position(&letters.balances, now));
+            }
+        }
+    }
+
+    fn tell_report(
+        &mut self,
+        (account, report): (AccountId, &OrderReport),
+        fill: Option<Fill>,
+        (qty, now): (Qty, Timestamp),
+        letters: &mut Letters,
+    ) {
+        let text = self.names.text(report.client_id);
+        let was_filled = self.records.get(report.venue_id).and_then(Record::state);
+        let is_first_fill = was_filled.is_none_or(|state| state.executed.is_zero());
+        let is_new = self.records.note(account, report, &text);
+        self.touch_depth(report.instrument);
+        if let Some(fill) = fill.filter(|_| is_first_fill) {
+            self.limits.first_fill(account, fill.liquidity, now);
+        }
+        let happened = match fill {
+            Some(fill) => Happened::Trade(fill),
+            None if is_new => Happened::New,
+            None if report.status == OrderStatus::Filled => {
+                // The last trade of an order sized in quote filled it: one report says both.
+                let mut reports = letters.reports.iter_mut().rev();
+                let last = reports.find(|(id, _)| *id == report.venue_id);
+                if let Some(status) = last.and_then(|(_, report)| report.get_mut("X")) {
+                    *status = Value::from("FILLED");
+                }
+                return;
+            }
+            None => Happened::Ended,
+        };
+        let execution = self.records.next_execution();
+        let cancel_id = self.records.cancel_id.clone();
+        let Some(record) = self.records.get(report.venue_id) else { return };
+        let state = State::from(report);
+        let mut event = self.report(record, &state, (qty, now));
+        finish(&mut event, record, (&state, happened), (execution, cancel_id));
+        letters.reports.push((record.id, event));
+    }
+
+    /// The parts that every execution report has.
+    fn report(&self, record: &Record, state: &State, (qty, now): (Qty, Timestamp)) -> Value {
+        let zero = words::decimal(Amount::ZERO.get());
+        let rests = record.kind.rests() && state.is_open();
+        json!({
+            "e": "executionReport",
+            "E": now.ms(),
+            "s": self.symbol(record.instrument),
+            "c": record.client_id,
+            "S": words::side(record.side),
+            "o": words::order_type(record.kind),
+            "f": words::time_in_force(record.kind),
+            "q": words::decimal(qty.get()),
+            "p": words::price(record.kind),
+            "P": zero,
+            "F": zero,
+            "g": -1,
+            "C": "",
+            "r": "NONE",
+            "X": words::status(record, state),
+            "i": words::id(record.id.get()),
+            "z": words::decimal(state.executed.get()),
+            "T": state.at.ms(),
+            "w": rests,
+            "M": false,
+            "O": record.placed_at.ms(),
+            "Z": words::decimal(state.executed_quote.get()),
+            "Q": words::quote_qty(record.kind),
+            "W": record.placed_at.ms(),
+            "V": words::self_trade(self.exchange.settings().self_trade),
+        })
+    }
+
+    fn touch_depth(&mut self, instrument: InstrumentId) {
+        if let Some(market) = self.market_mut(instrument) {
+            market.depth.touch();
+        }
+    }
+
+    pub(super) fn tell_deposit(
+        &mut self,
+        account: AccountId,
+        asset: Asset,
+        amount: Amount,
+        now: Timestamp,
+    ) {
+        let event = json!({
+            "e": "balanceUpdate",
+            "E": now.ms(),
+            "a": asset.as_str(),
+            "d": words::decimal(amount.get()),
+            "T": now.ms(),
+        });
+        self.send_event(account, event);
+    }
+
+    /// Hands an event on, with the faults that it meets.
+    fn send_event(&mut self, account: AccountId, event: Value) {
+        let name = self.account(account).map(|account| account.name.clone()).unwrap_or_default();
+        let kind = event.get("e").and_then(Value::as_str).unwrap_or_default();
+        let dealt = self.deck.of_event(&name, kind);
+        if dealt.has(Fault::EventDrop) {
+            return;
+        }
+        if dealt.has(Fault::EventSwap) {
+            if let Some(former) = self.hub.swap(account, event) {
+                self.hub.tell(account, &former);
+            }
+            return;
+        }
+        self.hub.tell(account, &event);
+        if dealt.has(Fault::EventDouble) {
+            self.hub.tell(account, &event);
+        }
+        if let Some(former) = self.hub.take_swapped(account) {
+            self.hub.tell(account, &former);
+        }
+    }
+}
+
+fn is_fill_of(event: &PrivateEvent, report: &OrderReport) -> bool {
+    matches!(event, PrivateEvent::Fill(fill) if fill.venue_order_id == report.venue_id)
+}
+
+/// Adds what only this kind of report says.
+fn finish(
+    event: &mut Value,
+    record: &Record,
+    (state, happened): (&State, Happened),
+    (execution, cancel_id): (u64, Option<String>),
+) {
+    let Some(event) = event.as_object_mut() else { return };
+    let is_cancelled =
+        matches!(happened, Happened::Ended) && state.status == OrderStatus::Cancelled;
+    let kind = match happened {
+        Happened::New => "NEW",
+        Happened::Trade(_) => "TRADE",
+        Happened::Ended if is_cancelled => "CANCELED",
+        Happened::Ended if record.is_expired_in_match(state) => "TRADE_PREVENTION",
+        Happened::Ended => "EXPIRED",
+    };
+    event.insert("x".to_owned(), kind.into());
+    event.insert("I".to_owned(), execution.into());
+    if let Some(cancel_id) = cancel_id.filter(|_| is_cancelled) {
+        event.insert("c".to_owned(), cancel_id.into());
+        event.insert("C".to_owned(), record.client_id.clone().into());
+    }
+    if let Some(reason) = words::expiry_reason(record, state) {
+        event.insert("eR".to_owned(), reason.into());
+    }
+    let fill = if let Happened::Trade(fill) = happened { Some(fill) } else { None };
+    let shown = |value: Option<rust_decimal::Decimal>| words::decimal(value.unwrap_or_default());
+    let parts = [
+        ("l", Value::from(shown(fill.map(|fill| fill.qty.get())))),
+        ("L", shown(fill.map(|fill| fill.price.get())).into()),
+        ("Y", shown(fill.map(|fill| fill.quote.get())).into()),
+        ("n", fill.map_or_else(|| "0".into(), |fill| words::decimal(fill.fee.amount.get()).into())),
+        ("N", fill.map_or(Value::Null, |fill| fill.fee.asset.as_str().into())),
+        ("t", fill.map_or_else(|| Value::from(-1), |fill| words::id(fill.trade_id.get()).into())),
+        ("m", fill.is_some_and(|fill| fill.liquidity == Liquidity::Maker).into()),
+        ("M", fill.is_some().into()),
+    ];
+    event.extend(parts.map(|(name, value)| (name.to_owned(), value)));
+}
+
+fn position(balances: &BTreeMap<Asset, Balance>, now: Timestamp) -> Value {
+    let rows: Vec<Value> = balances
+        .values()
+        .map(|it| {
+            json!({
+                "a": it.asset.as_str(),
+                "f": words::decimal(it.free.get()),
+                "l": words::decimal(it.locked.get()),
+            })
+        })
+        .collect();
+    json!({"e": "outboundAccountPosition", "E": now.ms(), "u": now.ms(), "B": rows})
+}

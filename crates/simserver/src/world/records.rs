@@ -1,0 +1,196 @@
+//! Orders as clients asked for them, with every state that they were in.
+//!
+//! The exchange decides; this remembers what the wire needs beside it: texts, times of placing, which
+//! cancel ended an order, and older states for reads that lag.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tranche_model::{
+    ids::{AccountId, InstrumentId, VenueOrderId},
+    money::{Qty, Quote},
+    order::{OrderKind, OrderReport, OrderStatus, Side},
+    time::Timestamp,
+};
+
+/// What the sender of an order said beside the order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Extras {
+    pub(crate) strategy_id: Option<i64>,
+    pub(crate) strategy_type: Option<i64>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    pub(crate) id: VenueOrderId,
+    pub(crate) account: AccountId,
+    pub(crate) instrument: InstrumentId,
+    pub(crate) client_id: String,
+    pub(crate) side: Side,
+    pub(crate) kind: OrderKind,
+    pub(crate) extras: Extras,
+    pub(crate) placed_at: Timestamp,
+    /// Oldest first, never empty.
+    states: Vec<State>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct State {
+    pub(crate) at: Timestamp,
+    pub(crate) status: OrderStatus,
+    pub(crate) executed: Qty,
+    pub(crate) executed_quote: Quote,
+}
+
+/// All orders ever.
+#[derive(Debug, Default)]
+pub(crate) struct Records {
+    by_id: BTreeMap<VenueOrderId, Record>,
+    by_market: BTreeMap<(AccountId, InstrumentId), Vec<VenueOrderId>>,
+    open: BTreeMap<InstrumentId, BTreeSet<VenueOrderId>>,
+    /// Of the order that is being placed.
+    pub(crate) next_extras: Extras,
+    /// The client id of the cancel that is being carried out.
+    pub(crate) cancel_id: Option<String>,
+    executions: u64,
+}
+
+/// How a client names an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum OrderRef {
+    Id(u64),
+    Client(String),
+    /// Both were given and must name the same order.
+    Both(u64, String),
+}
+
+impl State {
+    pub(crate) const fn is_open(&self) -> bool {
+        !self.status.is_terminal()
+    }
+}
+
+impl From<&OrderReport> for State {
+    fn from(report: &OrderReport) -> Self {
+        Self {
+            at: report.updated_at,
+            status: report.status,
+            executed: report.executed,
+            executed_quote: report.executed_quote,
+        }
+    }
+}
+
+impl Record {
+    /// The state at a time; `None` before it was placed.
+    pub(crate) fn state_at(&self, at: Timestamp) -> Option<&State> {
+        self.states.iter().rev().find(|state| state.at <= at)
+    }
+
+    pub(crate) fn state(&self) -> Option<&State> {
+        self.states.last()
+    }
+
+    /// Base units asked for. An order sized in quote shows what it bought.
+    pub(crate) fn qty(&self) -> Qty {
+        let bought = || self.state().map(|state| state.executed).unwrap_or_default();
+        self.kind.qty().unwrap_or_else(bought)
+    }
+
+    pub(crate) fn remaining(&self) -> Qty {
+        let executed = self.state().map(|state| state.executed).unwrap_or_default();
+        self.qty().minus_floored(executed).unwrap_or_default()
+    }
+
+    /// Expired by the rule against trading with oneself: nothing else ends a waiting order while its
+    /// instrument is listed.
+    pub(crate) fn is_expired_in_match(&self, state: &State) -> bool {
+        state.status == OrderStatus::Expired && self.kind.rests()
+    }
+}
+
+impl Records {
+    /// Writes down a new state; `true` when the order is new.
+    pub(crate) fn note(&mut self, account: AccountId, report: &OrderReport, text: &str) -> bool {
+        let state = State::from(report);
+        let is_new = !self.by_id.contains_key(&report.venue_id);
+        if is_new {
+            let key = (account, report.instrument);
+            self.by_market.entry(key).or_default().push(report.venue_id);
+        }
+        let extras = self.next_extras;
+        let record = self.by_id.entry(report.venue_id).or_insert_with(|| Record {
+            id: report.venue_id,
+            account,
+            instrument: report.instrument,
+            client_id: text.to_owned(),
+            side: report.side,
+            kind: report.kind,
+            extras,
+            placed_at: report.updated_at,
+            states: Vec::new(),
+        });
+        record.states.push(state);
+        let open = self.open.entry(report.instrument).or_default();
+        if state.is_open() {
+            open.insert(report.venue_id);
+        } else {
+            open.remove(&report.venue_id);
+        }
+        is_new
+    }
+
+    pub(crate) fn get(&self, id: VenueOrderId) -> Option<&Record> {
+        self.by_id.get(&id)
+    }
+
+    /// Orders of an account on an instrument, oldest first.
+    pub(crate) fn on(
+        &self,
+        account: AccountId,
+        instrument: InstrumentId,
+    ) -> impl DoubleEndedIterator<Item = &Record> {
+        let ids = self.by_market.get(&(account, instrument));
+        ids.into_iter().flatten().filter_map(|id| self.by_id.get(id))
+    }
+
+    pub(crate) fn of(&self, account: AccountId) -> impl Iterator<Item = &Record> {
+        let all = self.by_market.iter().filter(move |((owner, _), _)| *owner == account);
+        all.flat_map(|(_, ids)| ids).filter_map(|id| self.by_id.get(id))
+    }
+
+    /// Open orders of everyone on an instrument.
+    pub(crate) fn open_on(&self, instrument: InstrumentId) -> impl Iterator<Item = &Record> {
+        let ids = self.open.get(&instrument).into_iter().flatten();
+        ids.filter_map(|id| self.by_id.get(id))
+    }
+
+    pub(crate) fn open_count(&self) -> usize {
+        self.open.values().map(BTreeSet::len).sum()
+    }
+
+    /// The order that a client names: the latest with its client id, an open one before others.
+    pub(crate) fn find(
+        &self,
+        (account, instrument): (AccountId, InstrumentId),
+        wanted: &OrderRef,
+        at: Timestamp,
+    ) -> Option<&Record> {
+        let there = |record: &&Record| record.placed_at <= at;
+        let by_id = |id: u64| {
+            let record = self.by_id.get(&VenueOrderId::new(u128::from(id)));
+            record.filter(|record| record.account == account && record.instrument == instrument)
+        };
+        match wanted {
+            OrderRef::Id(id) => by_id(*id).filter(there),
+            OrderRef::Client(text) => {
+                self.on(account, instrument).rev().filter(there).find(|it| it.client_id == *text)
+            }
+            OrderRef::Both(id, text) => by_id(*id).filter(|it| it.client_id == *text).filter(there),
+        }
+    }
+
+    pub(crate) fn next_execution(&mut self) -> u64 {
+        self.executions = self.executions.saturating_add(1);
+        self.executions
+    }
+}
