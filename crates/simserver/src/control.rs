@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 use tranche_model::{
     asset::Asset,
     candle::Tick,
+    fill::Fill,
     instrument::TradingStatus,
     money::{Amount, Price, Qty},
     time::{Millis, Timestamp},
 };
 
 use crate::{
-    binance::rest::Answer,
+    binance::{rest::Answer, words},
     faults::{Deck, FaultProfile, FaultRule},
     market::Step,
     world::{Shared, World, hub::Kind},
@@ -183,23 +184,26 @@ impl World {
             .accounts
             .iter()
             .map(|account| {
-                let fills: Vec<Value> = instruments
+                let fills = instruments
                     .iter()
-                    .flat_map(|it| self.exchange.trades(account.id, it.id, Timestamp::MIN))
-                    .map(|fill| {
-                        json!({
-                            "symbol": self.symbol(fill.instrument),
-                            "order_id": fill.venue_order_id,
-                            "client_order_id": fill.client_id.map(|id| self.names.text(id)),
-                            "fill": fill,
-                        })
-                    })
-                    .collect();
+                    .flat_map(|it| self.exchange.trades(account.id, it.id, Timestamp::MIN));
+                let open = self.records.of(account.id).filter_map(|record| {
+                    let state = record.state().filter(|state| state.is_open())?;
+                    Some(json!({
+                        "symbol": self.symbol(record.instrument),
+                        "order_id": words::id(record.id.get()),
+                        "client_order_id": record.client_id,
+                        "side": record.side,
+                        "price": record.kind.price(),
+                        "qty": record.qty(),
+                        "executed": state.executed,
+                    }))
+                });
                 json!({
                     "account": account.name,
                     "balances": self.exchange.balances(account.id),
-                    "open_orders": self.exchange.open_orders(account.id),
-                    "fills": fills,
+                    "open_orders": open.collect::<Vec<Value>>(),
+                    "fills": fills.map(|fill| self.fill(&fill)).collect::<Vec<Value>>(),
                 })
             })
             .collect();
@@ -217,6 +221,23 @@ impl World {
             .collect();
         let audit = self.exchange.audit().err().map(|error| error.to_string());
         json!({"accounts": accounts, "assets": sums, "audit_error": audit})
+    }
+
+    fn fill(&self, fill: &Fill) -> Value {
+        json!({
+            "symbol": self.symbol(fill.instrument),
+            "order_id": words::id(fill.venue_order_id.get()),
+            "client_order_id": fill.client_id.map(|id| self.names.text(id)),
+            "trade_id": words::id(fill.trade_id.get()),
+            "side": fill.side,
+            "price": fill.price,
+            "qty": fill.qty,
+            "quote": fill.quote,
+            "fee": fill.fee.amount,
+            "fee_asset": fill.fee.asset,
+            "liquidity": fill.liquidity,
+            "at": fill.at.ms(),
+        })
     }
 
     fn put_in(&mut self, deposit: &Deposit) -> Said {

@@ -177,9 +177,12 @@ impl World {
             p: String,
             q: String,
         }
-        if self.hub.recorded.insert(frame.stream.clone()) {
-            tracing::info!(stream = %frame.stream, "a stream is replayed");
+        if let Some((symbol, _)) = frame.stream.split_once('@')
+            && self.hub.recorded.insert(format!("{symbol}@"))
+        {
+            tracing::info!(symbol, "an instrument is replayed from frames");
         }
+        self.hub.publish(&frame.stream, &frame.data);
         if let Some((symbol, "trade")) = frame.stream.split_once('@')
             && let Some(instrument) = self.instrument(&symbol.to_uppercase()).map(|it| it.id)
             && let Ok(trade) = serde_json::from_str::<Trade>(&frame.data)
@@ -187,6 +190,5 @@ impl World {
         {
             self.trade(&Tick { instrument, price, qty, at: frame.at });
         }
-        self.hub.publish(&frame.stream, &frame.data);
     }
 }

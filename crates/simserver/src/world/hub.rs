@@ -59,7 +59,7 @@ pub(crate) struct Hub {
     waiting: Vec<(ConnectionId, String)>,
     /// An event that comes after the following one.
     swapped: BTreeMap<AccountId, Value>,
-    /// Streams that are replayed from a recording; nothing made up is sent on them.
+    /// Instruments replayed from recorded frames (`btcusdt@`); nothing made up is sent of them.
     pub(crate) recorded: BTreeSet<String>,
 }
 
@@ -161,11 +161,12 @@ impl Hub {
         }
     }
 
-    /// Streams of an instrument that somebody listens to and that are not replayed from a recording.
+    /// Streams of an instrument that somebody listens to, unless it is replayed from frames.
     pub(crate) fn wanted(&self, prefix: &str) -> Vec<String> {
         let from = self.by_stream.range(prefix.to_owned()..);
         let names = from.map(|(name, _)| name).take_while(|name| name.starts_with(prefix));
-        names.filter(|name| !self.recorded.contains(*name)).cloned().collect()
+        let is_recorded = self.recorded.iter().any(|recorded| prefix.starts_with(recorded));
+        names.filter(|_| !is_recorded).cloned().collect()
     }
 
     /// Sends the text of `data` to everyone on the stream.

@@ -1,5 +1,7 @@
 //! Codes and texts of refusals, and their order.
 
+use tranche_model::record::RefusalReason;
+
 use super::*;
 
 /// An exchange whose instrument has just this rule.
@@ -166,4 +168,20 @@ fn a_closed_market_takes_cancels_but_no_orders() {
     assert!(exchange.cancel(ANN, id(1), at(2)).is_ok());
     let again = exchange.cancel(ANN, id(1), at(3)).unwrap_err();
     assert_eq!((again.code, again.text.as_str()), (-2011, "Unknown order sent."));
+}
+
+#[test]
+fn asking_whether_an_order_would_be_taken_changes_nothing() {
+    let mut exchange = exchange();
+    exchange.trade(&tick("100", 0));
+    let good = request(1, Side::Buy, limit("90", "1"));
+    let poor = request(2, Side::Buy, limit("100", "9000"));
+
+    assert_eq!(exchange.would_take(ANN, &good), Ok(()));
+    let refused = exchange.would_take(ANN, &poor).unwrap_err();
+
+    assert_eq!(refused.reason, RefusalReason::InsufficientFunds);
+    assert!(exchange.open_orders(ANN).is_empty());
+    assert!(exchange.take_events().is_empty());
+    assert!(exchange.place(ANN, &good, at(1)).is_ok());
 }

@@ -1,0 +1,15 @@
+//! The server over its sockets, with clients written here and with stock clients of others.
+#![cfg(test)]
+
+mod account;
+mod clients;
+mod control;
+mod faults;
+mod keys;
+mod limits;
+mod market;
+mod orders;
+mod scene;
+mod sessions;
+mod streams;
+mod wire;
