@@ -69,6 +69,13 @@ struct Named {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Skew {
+    /// How far the clock that clients see is ahead.
+    ms: i64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Push {
     symbol: String,
     price: Price,
@@ -123,6 +130,11 @@ impl World {
                 let id = self.account_named(&account).ok_or_else(|| no_account(&account))?;
                 let now = self.now();
                 Ok(json!({"ended": self.hub.expire(id, now)}))
+            }
+            ("POST", "/skew") => {
+                let Skew { ms } = read(body)?;
+                self.skew = ms;
+                Ok(json!({}))
             }
             ("POST", "/ban") => {
                 let Ban { ip, seconds } = read(body)?;

@@ -22,6 +22,9 @@ pub struct FaultRule {
     /// Only for this account; for a request without one, none.
     #[serde(default)]
     pub account: Option<String>,
+    /// Only for requests with this key; events have none.
+    #[serde(default)]
+    pub key: Option<String>,
     /// How what is met begins: `POST /api/v3/order`, `order.place`, `executionReport`. Requests over
     /// the WebSocket API are met by their method.
     #[serde(default)]
@@ -118,6 +121,13 @@ pub(crate) struct Dealt {
     pub(crate) faults: Vec<Fault>,
 }
 
+/// Whose request or event it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Who<'a> {
+    pub(crate) account: Option<&'a str>,
+    pub(crate) key: Option<&'a str>,
+}
+
 /// The rules with what was dealt so far.
 #[derive(Debug)]
 pub(crate) struct Deck {
@@ -151,7 +161,7 @@ const fn always() -> u32 {
 impl FaultRule {
     /// Always, for everyone.
     pub const fn new(fault: Fault) -> Self {
-        Self { fault, account: None, path: None, per_mille: 1000, skip: 0, count: None }
+        Self { fault, account: None, key: None, path: None, per_mille: 1000, skip: 0, count: None }
     }
 
     #[must_use]
@@ -166,8 +176,9 @@ impl FaultRule {
         self
     }
 
-    fn meets(&self, account: Option<&str>, what: &str) -> bool {
-        self.account.as_deref().is_none_or(|name| account == Some(name))
+    fn meets(&self, who: Who<'_>, what: &str) -> bool {
+        self.account.as_deref().is_none_or(|name| who.account == Some(name))
+            && self.key.as_deref().is_none_or(|name| who.key == Some(name))
             && self.path.as_deref().is_none_or(|path| what.starts_with(path))
     }
 }
@@ -202,18 +213,19 @@ impl Deck {
     }
 
     /// The faults of a request: `POST /api/v3/order` or `order.place`.
-    pub(crate) fn of_request(&mut self, account: Option<&str>, what: &str) -> Dealt {
-        Dealt { faults: self.deal(account, what, false) }
+    pub(crate) fn of_request(&mut self, who: Who<'_>, what: &str) -> Dealt {
+        Dealt { faults: self.deal(who, what, false) }
     }
 
     pub(crate) fn of_event(&mut self, account: &str, what: &str) -> Dealt {
-        Dealt { faults: self.deal(Some(account), what, true) }
+        let who = Who { account: Some(account), key: None };
+        Dealt { faults: self.deal(who, what, true) }
     }
 
-    fn deal(&mut self, account: Option<&str>, what: &str, is_event: bool) -> Vec<Fault> {
+    fn deal(&mut self, who: Who<'_>, what: &str, is_event: bool) -> Vec<Fault> {
         let mut faults = Vec::new();
         for Counted { rule, met, dealt } in &mut self.rules {
-            if rule.fault.is_of_events() != is_event || !rule.meets(account, what) {
+            if rule.fault.is_of_events() != is_event || !rule.meets(who, what) {
                 continue;
             }
             *met = met.saturating_add(1);
@@ -290,14 +302,17 @@ mod tests {
     fn a_rule_meets_its_path_and_its_account_only() {
         let rule = FaultRule {
             account: Some("ann".to_owned()),
+            key: Some("k".to_owned()),
             ..FaultRule::new(Fault::DropAfter).on(ORDER)
         };
         let mut deck = deck(vec![rule]);
 
-        assert!(deck.of_request(Some("bob"), ORDER).faults.is_empty());
-        assert!(deck.of_request(None, ORDER).faults.is_empty());
-        assert!(deck.of_request(Some("ann"), "GET /api/v3/order").faults.is_empty());
-        assert_eq!(deck.of_request(Some("ann"), ORDER).faults, [Fault::DropAfter]);
+        let who = |account, key| Who { account: Some(account), key: Some(key) };
+        assert!(deck.of_request(who("bob", "k"), ORDER).faults.is_empty());
+        assert!(deck.of_request(who("ann", "other"), ORDER).faults.is_empty());
+        assert!(deck.of_request(Who::default(), ORDER).faults.is_empty());
+        assert!(deck.of_request(who("ann", "k"), "GET /api/v3/order").faults.is_empty());
+        assert_eq!(deck.of_request(who("ann", "k"), ORDER).faults, [Fault::DropAfter]);
     }
 
     #[test]
@@ -305,7 +320,8 @@ mod tests {
         let rule = FaultRule { skip: 1, ..FaultRule::new(Fault::DropBefore).times(2) };
         let mut deck = deck(vec![rule]);
 
-        let dealt: Vec<usize> = (0..5).map(|_| deck.of_request(None, ORDER).faults.len()).collect();
+        let dealt: Vec<usize> =
+            (0..5).map(|_| deck.of_request(Who::default(), ORDER).faults.len()).collect();
 
         assert_eq!(dealt, [0, 1, 1, 0, 0]);
     }
@@ -315,7 +331,7 @@ mod tests {
         let rule = FaultRule { per_mille: 300, ..FaultRule::new(Fault::DropBefore) };
         let deal = || -> Vec<usize> {
             let mut deck = deck(vec![rule.clone()]);
-            (0..1000).map(|_| deck.of_request(None, ORDER).faults.len()).collect()
+            (0..1000).map(|_| deck.of_request(Who::default(), ORDER).faults.len()).collect()
         };
 
         let first = deal();

@@ -1,7 +1,7 @@
 //! All state of a server behind one lock: the exchange, what is told of it, who listens, who asks.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -63,6 +63,10 @@ pub(crate) struct World {
     pub(crate) keys: BTreeMap<String, Key>,
     symbols: BTreeMap<String, InstrumentId>,
     markets: Vec<Market>,
+    /// Instruments whose book changed since the best prices were told.
+    touched: BTreeSet<InstrumentId>,
+    /// Milliseconds by which the clock that clients see is ahead.
+    pub(crate) skew: i64,
     pub(crate) names: Names,
     pub(crate) records: Records,
     pub(crate) limits: Limits,
@@ -143,6 +147,8 @@ impl World {
             keys,
             symbols,
             markets,
+            touched: BTreeSet::new(),
+            skew: 0,
             names: Names::default(),
             records: Records::default(),
             limits: Limits::new(settings.limits),
@@ -200,13 +206,35 @@ impl World {
         if !tick.price.is_positive() || self.market(tick.instrument).is_none() {
             return;
         }
+        self.note_rate(&tick);
         self.exchange.trade(&tick);
-        if let Some(market) = self.markets.get_mut(cast::index(tick.instrument.get())) {
+        self.touch(tick.instrument);
+        if let Some(market) = self.market_mut(tick.instrument) {
             let printed = market.tape.print(&tick);
-            market.depth.touch();
             self.tell_trade(tick.instrument, &printed);
         }
         self.settle();
+    }
+
+    /// Fees in a third asset are worth what it trades at.
+    fn note_rate(&mut self, tick: &Tick) {
+        let symbol = self.exchange.instruments().get(tick.instrument).map(|it| it.symbol);
+        if let Some(symbol) = symbol {
+            self.exchange.set_rate(symbol.base, symbol.quote, tick.price);
+        }
+    }
+
+    /// The book of an instrument changed.
+    fn touch(&mut self, instrument: InstrumentId) {
+        self.touched.insert(instrument);
+        if let Some(market) = self.market_mut(instrument) {
+            market.depth.touch();
+        }
+    }
+
+    /// The time that clients are told, and by which their timestamps are judged.
+    pub(crate) fn told(&self, now: Timestamp) -> Timestamp {
+        Timestamp::from_ms(now.ms().saturating_add(self.skew))
     }
 
     /// Tells everyone what changed on the exchange since the last time.

@@ -2,11 +2,11 @@
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use tranche_model::{ids::AccountId, time::Timestamp};
+use tranche_model::{balance::FeeAsset, ids::AccountId, time::Timestamp};
 
 use crate::world::{Key, World};
 
-use super::{info::rate_limit, orders::no_discount, refused::Refused, words::decimal};
+use super::{info::rate_limit, refused::Refused, words::decimal};
 
 /// Basis points in one.
 const BASIS_POINTS: i64 = 10_000;
@@ -73,8 +73,22 @@ impl World {
             "standardCommission": {"maker": maker, "taker": taker, "buyer": zero, "seller": zero},
             "specialCommission": none,
             "taxCommission": none,
-            "discount": no_discount(),
+            "discount": self.discount(account),
         }))
+    }
+
+    /// Fees in a third asset are taken at the full rate here.
+    pub(super) fn discount(&self, account: AccountId) -> Value {
+        let asset = self.account(account).and_then(|it| match it.settings.fee_asset {
+            FeeAsset::Third(asset) => Some(asset),
+            FeeAsset::Received | FeeAsset::Quote => None,
+        });
+        json!({
+            "enabledForAccount": asset.is_some(),
+            "enabledForSymbol": asset.is_some(),
+            "discountAsset": asset.map_or_else(|| "BNB".to_owned(), |asset| asset.to_string()),
+            "discount": decimal(Decimal::ZERO),
+        })
     }
 
     /// Unfilled orders by their limits.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use tranche_model::{ids::AccountId, time::Timestamp};
 
 use crate::{
-    faults::Dealt,
+    faults::{Dealt, Who},
     http::Host,
     socket::{self, Socket, Talk},
     world::{
@@ -183,15 +183,22 @@ impl SessionCall {
 
 impl World {
     fn deal_frame(&mut self, id: ConnectionId, frame: &Frame) -> Dealt {
-        let account = self.caller(id, frame).and_then(|account| self.account(account));
-        let name = account.map(|account| account.name.clone());
-        self.deck.of_request(name.as_deref(), &frame.method)
+        let key = self.caller_key(id, frame);
+        let account = key.as_ref().and_then(|key| self.account(key.account));
+        let account = account.map(|account| account.name.clone());
+        let key = key.map(|key| key.name);
+        let who = Who { account: account.as_deref(), key: key.as_deref() };
+        self.deck.of_request(who, &frame.method)
+    }
+
+    fn caller_key(&self, id: ConnectionId, frame: &Frame) -> Option<Key> {
+        let logon = || self.hub.session(id)?.logon.as_ref().map(|(key, _)| key.as_str());
+        let name = frame.params.get("apiKey").or_else(logon)?;
+        self.keys.get(name).cloned()
     }
 
     fn caller(&self, id: ConnectionId, frame: &Frame) -> Option<AccountId> {
-        let logon = || self.hub.session(id)?.logon.as_ref().map(|(key, _)| key.as_str());
-        let name = frame.params.get("apiKey").or_else(logon)?;
-        self.keys.get(name).map(|key| key.account)
+        self.caller_key(id, frame).map(|key| key.account)
     }
 
     /// The text to send, and whether the connection stays.
@@ -219,6 +226,9 @@ impl World {
         let done = match (&op, SessionCall::of(&frame.method)) {
             (Some((route, op)), _) => self.carry_out_frame(whose.0, frame, (*route, op), when),
             (None, Some(call)) => self.session_call(whose.0, call, &frame.params, now),
+            (None, None) if frame.method.starts_with("userDataStream.") => {
+                Err(Refused::new(-1020, "This endpoint has been removed.").with_status(410))
+            }
             (None, None) => Err(Refused::new(-1020, "This operation is not supported.")),
         };
         if let (Some((_, Ok(op))), Err(_)) = (&op, &done) {
@@ -276,9 +286,9 @@ impl World {
         gate::mandatory(&frame.params, name.is_some())?;
         let op = op.as_ref().map_err(Clone::clone)?;
         if name.is_some() {
-            gate::in_time(&frame.params, when.now)?;
+            gate::in_time(&frame.params, self.told(when.now))?;
         } else {
-            signed(&key, &frame.params, when.now)?;
+            signed(&key, &frame.params, self.told(when.now))?;
         }
         self.with_late_events(|world| world.run_private(&key, op, when))
     }
@@ -337,7 +347,7 @@ impl World {
         let key = self.key_named(params.get("apiKey"), Right::Read)?;
         gate::mandatory(params, false)?;
         params.only(&[])?;
-        signed(&key, params, now)?;
+        signed(&key, params, self.told(now))?;
         Ok(key)
     }
 

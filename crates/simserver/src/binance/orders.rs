@@ -92,7 +92,7 @@ impl World {
             "standardCommissionForOrder": {"maker": rates.0, "taker": rates.1},
             "specialCommissionForOrder": {"maker": "0.00000000", "taker": "0.00000000"},
             "taxCommissionForOrder": {"maker": "0.00000000", "taker": "0.00000000"},
-            "discount": no_discount(),
+            "discount": self.discount(account),
         }))
     }
 
@@ -159,15 +159,8 @@ impl World {
         let instrument = self.id_of(symbol)?;
         let found = self.records.find((account, instrument), &form.wanted, Timestamp::MAX);
         let Some(record) = found else {
-            return Err(match &form.wanted {
-                OrderRef::Both(id, _) if self.is_there((account, symbol), *id) => {
-                    let text = "Client order ID is not correct for this order ID.";
-                    Refused::new(-2039, text)
-                }
-                OrderRef::Both(..) | OrderRef::Id(_) | OrderRef::Client(_) => {
-                    Refused::unknown_order()
-                }
-            });
+            let mismatch = self.mismatch((account, symbol), &form.wanted);
+            return Err(mismatch.unwrap_or_else(Refused::unknown_order));
         };
         let status = record.state().map(|state| state.status);
         let is_allowed = match form.only {
@@ -183,11 +176,12 @@ impl World {
         self.cancel_number(account, record.id, form.own_id.clone(), now)
     }
 
-    fn is_there(&self, (account, symbol): (AccountId, &str), id: u64) -> bool {
-        self.id_of(symbol).is_ok_and(|instrument| {
-            let wanted = OrderRef::Id(id);
-            self.records.find((account, instrument), &wanted, Timestamp::MAX).is_some()
-        })
+    /// Both names were given, and the number is that of another order.
+    fn mismatch(&self, (account, symbol): (AccountId, &str), wanted: &OrderRef) -> Option<Refused> {
+        let OrderRef::Both(id, _) = wanted else { return None };
+        let instrument = self.id_of(symbol).ok()?;
+        self.records.find((account, instrument), &OrderRef::Id(*id), Timestamp::MAX)?;
+        Some(Refused::new(-2039, "Client order ID is not correct for this order ID."))
     }
 
     fn cancel_number(
@@ -247,7 +241,10 @@ impl World {
     ) -> Result<Value, Refused> {
         let instrument = self.id_of(symbol)?;
         let found = self.records.find((account, instrument), wanted, when.as_of);
-        let record = found.ok_or_else(Refused::no_such_order)?;
+        let record = found.ok_or_else(|| {
+            let mismatch = self.mismatch((account, symbol), wanted);
+            mismatch.unwrap_or_else(Refused::no_such_order)
+        })?;
         let state = record.state_at(when.as_of).ok_or_else(Refused::no_such_order)?;
         Ok(self.shown(record, state))
     }
@@ -335,15 +332,6 @@ const fn is_of_engine(reason: RefusalReason) -> bool {
         | RefusalReason::Key
         | RefusalReason::Other => false,
     }
-}
-
-pub(super) fn no_discount() -> Value {
-    json!({
-        "enabledForAccount": false,
-        "enabledForSymbol": false,
-        "discountAsset": "BNB",
-        "discount": "0.00000000",
-    })
 }
 
 fn extend(body: &mut Value, more: Value) {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tranche_model::time::{Millis, Timestamp};
 
 use crate::{
-    faults::{Busy, Dealt, Fault},
+    faults::{Busy, Dealt, Fault, Who},
     world::{Shared, World},
 };
 
@@ -122,7 +122,8 @@ impl World {
     fn deal(&mut self, request: &Request, what: &str) -> Dealt {
         let key = request.key.as_deref().and_then(|name| self.keys.get(name));
         let account = key.and_then(|key| self.account(key.account)).map(|it| it.name.clone());
-        self.deck.of_request(account.as_deref(), what)
+        let who = Who { account: account.as_deref(), key: request.key.as_deref() };
+        self.deck.of_request(who, what)
     }
 
     /// The address's limits, with the faults that tighten them.
@@ -197,7 +198,7 @@ impl World {
         let params = read.params.as_ref().ok_or_else(Refused::bad_signature)?;
         gate::mandatory(params, false)?;
         let op = read.op.as_ref().map_err(Clone::clone)?;
-        gate::in_time(params, when.now)?;
+        gate::in_time(params, self.told(when.now))?;
         let body: &[u8] = if request.method == "GET" { &[] } else { &request.body };
         let payload = params::payload(&request.query, body);
         let signature = params.required("signature")?;

@@ -37,9 +37,9 @@ impl World {
         let now = when.now;
         let body = match op {
             Op::Ping => json!({}),
-            Op::Time => json!({"serverTime": now.ms()}),
+            Op::Time => json!({"serverTime": self.told(now).ms()}),
             Op::ExchangeInfo { symbols, status } => {
-                self.exchange_info(symbols.as_deref(), status.as_deref(), now)?
+                self.exchange_info(symbols.as_deref(), status.as_deref(), self.told(now))?
             }
             Op::Depth { symbol, limit } => self.depth(self.id_of(symbol)?, *limit),
             Op::Trades { symbol, limit } => self.trades(self.id_of(symbol)?, *limit),

@@ -11,7 +11,7 @@ use tranche_model::{
     asset::Asset,
     balance::Balance,
     fill::{Fill, Liquidity},
-    ids::{AccountId, InstrumentId, VenueOrderId},
+    ids::{AccountId, VenueOrderId},
     money::{Amount, Qty},
     order::{OrderReport, OrderStatus},
     record::PrivateEvent,
@@ -99,7 +99,7 @@ impl World {
         let was_filled = self.records.get(report.venue_id).and_then(Record::state);
         let is_first_fill = was_filled.is_none_or(|state| state.executed.is_zero());
         let is_new = self.records.note(account, report, &text);
-        self.touch_depth(report.instrument);
+        self.touch(report.instrument);
         if let Some(fill) = fill.filter(|_| is_first_fill) {
             self.limits.first_fill(account, fill.liquidity, now);
         }
@@ -157,12 +157,6 @@ impl World {
             "W": record.placed_at.ms(),
             "V": words::self_trade(self.exchange.settings().self_trade),
         })
-    }
-
-    fn touch_depth(&mut self, instrument: InstrumentId) {
-        if let Some(market) = self.market_mut(instrument) {
-            market.depth.touch();
-        }
     }
 
     pub(super) fn tell_deposit(

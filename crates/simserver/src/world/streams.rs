@@ -38,8 +38,7 @@ impl World {
 
     /// The best levels of instruments whose best changed.
     pub(super) fn tell_best(&mut self) {
-        for index in 0..self.markets.len() {
-            let id = InstrumentId::new(tranche_model::cast::u32_saturating(index));
+        for id in std::mem::take(&mut self.touched) {
             let Some(market) = self.market(id) else { continue };
             let name = format!("{}@bookTicker", market.symbol.to_lowercase());
             if self.hub.wanted(&name).is_empty() {

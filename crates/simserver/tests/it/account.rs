@@ -1,6 +1,7 @@
 //! Balances, fees, and what an account is told of its orders.
 
 use serde_json::{Value, json};
+use tranche_model::{asset::Asset, balance::FeeAsset, money::Fraction};
 
 use crate::scene::{ANN, BTC, Scene, frame, price, qty};
 
@@ -129,4 +130,54 @@ async fn answers_and_events_come_in_either_order() {
         first.push(names[0]);
     }
     assert!(first.contains(&"answer") && first.contains(&"event"), "{first:?}");
+}
+
+#[tokio::test]
+async fn a_market_with_little_to_give_fills_in_parts() {
+    let scene = Scene::with(|settings| {
+        settings.exchange.volume_cap = Some(Fraction::parse("1").unwrap());
+    })
+    .await;
+    let mut private = scene.private(ANN).await;
+    scene.waiting("so1").await;
+
+    scene.market.push(BTC, price("39999"), qty("0.0004"));
+    let of = "symbol=BTCUSDT&origClientOrderId=so1";
+    let part = scene.signed(ANN, "GET", "/api/v3/order", of).await.json();
+    let cancel = scene.signed(ANN, "DELETE", "/api/v3/order", of).await.json();
+
+    assert_eq!(
+        (&part["status"], &part["executedQty"]),
+        (&json!("PARTIALLY_FILLED"), &json!("0.00040000"))
+    );
+    assert_eq!(
+        (&cancel["status"], &cancel["executedQty"]),
+        (&json!("CANCELED"), &json!("0.00040000"))
+    );
+    let trade = private.until(|it| it["event"]["x"] == "TRADE").await["event"].clone();
+    assert_eq!((&trade["X"], &trade["m"]), (&json!("PARTIALLY_FILLED"), &json!(true)));
+    assert_eq!((&trade["z"], &trade["q"]), (&json!("0.00040000"), &json!("0.00100000")));
+    let ended = private.until(|it| it["event"]["x"] == "CANCELED").await["event"].clone();
+    assert_eq!((&ended["z"], &ended["l"]), (&json!("0.00040000"), &json!("0.00000000")));
+}
+
+#[tokio::test]
+async fn fees_may_be_taken_from_a_third_asset() {
+    let scene = Scene::with(|settings| {
+        settings.accounts[0].fee_asset = FeeAsset::Third(Asset::parse("ETH").unwrap());
+    })
+    .await;
+    let deposit = json!({"account": "ann", "asset": "ETH", "amount": "0.0001"});
+    scene.control("POST", "/deposit", &deposit).await;
+
+    let buy = "symbol=BTCUSDT&side=BUY&type=MARKET&quantity=0.001";
+    let mut assets = Vec::new();
+    for _ in 0..5 {
+        let fill = scene.order(ANN, buy).await.json()["fills"][0].clone();
+        assets.push((fill["commissionAsset"].clone(), fill["commission"].clone()));
+    }
+
+    // 0.05 USDT are 0.000025 ETH; after four of them the coin that was bought pays.
+    let (eth, btc) = ((json!("ETH"), json!("0.00002500")), (json!("BTC"), json!("0.00000100")));
+    assert_eq!(assets, [eth.clone(), eth.clone(), eth.clone(), eth, btc]);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::scene::{ANN, BOB, BTC, Scene, frame, price, qty};
+use crate::scene::{ANN, ANN_ED, BOB, BTC, Scene, frame, price, qty};
 
 const ORDER: &str = "POST /api/v3/order";
 
@@ -231,13 +231,17 @@ async fn a_private_stream_expires_or_breaks() {
 }
 
 #[tokio::test]
-async fn a_rule_strikes_its_account_only() {
+async fn a_rule_strikes_its_account_or_its_key_only() {
     let scene = Scene::new().await;
     let rule = json!({"fault": {"kind": "drop_before"}, "path": ORDER, "account": "bob"});
+    scene.fault(&rule).await;
+    let rule = json!({"fault": {"kind": "drop_before"}, "path": ORDER, "key": ANN_ED});
     scene.fault(&rule).await;
 
     assert_eq!(place(&scene, "a").await.unwrap().status, 200);
 
+    let query = "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.001&price=40000";
+    assert!(scene.try_signed(ANN_ED, "POST", "/api/v3/order", query).await.is_none());
     let faults = scene.control("GET", "/faults", &Value::Null).await;
     assert_eq!((&faults[0]["met"], &faults[0]["dealt"]), (&json!(0), &json!(0)));
 }
@@ -261,6 +265,20 @@ async fn the_same_seed_strikes_the_same_orders() {
 
     assert_eq!(runs[0], runs[1]);
     assert!(runs[0].contains(&true) && runs[0].contains(&false), "{:?}", runs[0]);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_apart_refuses_until_it_is_asked() {
+    let scene = Scene::new().await;
+    scene.control("POST", "/skew", &json!({"ms": 7000})).await;
+    let limit = "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.001&price=40000";
+
+    let refused = place(&scene, "a").await.unwrap();
+    let time = scene.get("/api/v3/time").await.json();
+    let payload = format!("{limit}&timestamp={}", time["serverTime"]);
+    let taken = scene.stamped(ANN, "POST", "/api/v3/order", &payload).await.unwrap();
+
+    assert_eq!((refused.code(), taken.status), (-1021, 200));
 }
 
 #[tokio::test]

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use tranche_model::{candle::Tick, time::Timestamp};
 use tranche_simserver::{BindError, Server, Speed, SystemClock, frame, frames, quiet, ticks};
 
-use crate::scene::{BTC, Scene, price, qty, settings};
+use crate::{
+    scene::{BTC, Scene, price, qty, settings},
+    wire::call,
+};
 
 #[tokio::test]
 async fn instruments_are_told_with_all_their_filters() {
@@ -206,4 +209,19 @@ async fn a_stopped_server_frees_its_port_and_ends_its_connections() {
     again.listen = address;
     let server = Server::bind(again, quiet(), Arc::new(SystemClock)).await.unwrap();
     assert_eq!(server.exchange_address(), address);
+}
+
+#[tokio::test]
+async fn a_server_serves_until_it_is_told() {
+    let server = Server::bind(settings(), quiet(), Arc::new(SystemClock)).await.unwrap();
+    let address = server.exchange_address();
+
+    server
+        .serve_until(async {
+            let ping = call(address, ("GET", "/api/v3/ping"), None, b"").await;
+            assert_eq!(ping.map(|reply| reply.status), Some(200));
+        })
+        .await;
+
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
 }

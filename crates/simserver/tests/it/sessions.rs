@@ -23,6 +23,7 @@ async fn frames_are_answered_with_their_id_and_the_limits() {
     let params = json!({"symbols": ["ETHUSDT"], "returnRateLimits": false});
     let info = socket.ask(&json!({"id": 3, "method": "exchangeInfo", "params": params})).await;
     let unknown = socket.ask(&json!({"id": 4, "method": "order.fly"})).await;
+    let removed = socket.ask(&json!({"id": 5, "method": "userDataStream.start"})).await;
 
     assert!((time["result"]["serverTime"].as_i64().unwrap() - now()).abs() < 5000);
     let limit = &time["rateLimits"][0];
@@ -31,6 +32,7 @@ async fn frames_are_answered_with_their_id_and_the_limits() {
     assert_eq!(info["result"]["symbols"][0]["symbol"], "ETHUSDT");
     assert!(info.get("rateLimits").is_none());
     assert_eq!(unknown["error"]["code"], -1020);
+    assert_eq!(removed["status"], 410);
 }
 
 #[tokio::test]
