@@ -8,6 +8,7 @@ use tranche_sim::exchange::LedgerError;
 
 use crate::{
     clock::Clock,
+    control,
     feed::Feed,
     http::{self, Door, Host},
     keys::KeyError,
@@ -44,7 +45,7 @@ pub struct Server {
     control: (TcpListener, SocketAddr),
 }
 
-/// A server at work.
+/// A server at work. Dropping this does not end it; [`Running::stop`] does.
 #[derive(Debug)]
 pub struct Running {
     host: Host,
@@ -120,6 +121,12 @@ impl Running {
 
     pub fn market(&self) -> Market {
         Market::new(Arc::clone(&self.host.shared))
+    }
+
+    /// What the control address would answer: an HTTP status and JSON.
+    pub fn control(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let answer = control::answer(&self.host.shared, method, path, body.as_bytes());
+        (answer.status, answer.body)
     }
 
     /// Ends all connections and waits for them, at most a few seconds.

@@ -6,6 +6,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
 use tranche_model::{ids::AccountId, time::Timestamp};
 
 use crate::{
@@ -32,6 +33,8 @@ use super::{
 
 /// What opening a connection to the WebSocket API weighs; so does each request about sessions.
 const SESSION_WEIGHT: u32 = 2;
+/// Requests of a connection that may be held up at once; one more ends the connection.
+const LATE_MAX: usize = 1024;
 /// Subscriptions over the life of a connection.
 const SUBSCRIPTIONS_MAX: u32 = 65_535;
 
@@ -56,7 +59,7 @@ pub(crate) async fn serve(host: Host, socket: Socket, ip: IpAddr, query: &str) {
         let now = world.now();
         world.hub.open(Kind::Api(Session::new(now, returns_limits)))
     };
-    let mut line = Line { host: host.clone(), id, ip };
+    let mut line = Line { host: host.clone(), id, ip, room: Arc::new(Semaphore::new(LATE_MAX)) };
     socket::run(&host, socket, (id, inlet), &mut line).await;
 }
 
@@ -64,6 +67,8 @@ struct Line {
     host: Host,
     id: ConnectionId,
     ip: IpAddr,
+    /// Room for requests that are held up.
+    room: Arc<Semaphore>,
 }
 
 /// A request, well formed as a frame.
@@ -91,12 +96,14 @@ impl Talk for Line {
         if late == 0 && dealt.delay_answer() == 0 {
             return answer_now(&self.host.shared, (self.id, self.ip), &frame, &dealt);
         }
+        let Ok(place) = Arc::clone(&self.room).try_acquire_owned() else { return false };
         let (shared, whose) = (Arc::clone(&self.host.shared), (self.id, self.ip));
         self.host.tasks.spawn("request", async move {
             wait(late).await;
             let (text, stays) = shared.world().frame_answer(whose, &frame, &dealt);
             wait(dealt.delay_answer()).await;
             deliver(&shared, whose.0, text, stays);
+            drop(place);
         });
         true
     }

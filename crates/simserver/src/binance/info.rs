@@ -57,8 +57,12 @@ impl World {
     /// Filters that hold for an account on all instruments, from those that carry them.
     fn exchange_filters(&self) -> Value {
         let all = self.exchange.instruments().iter().flat_map(|it| &it.filters);
-        let mut rows: Vec<Value> = all.filter(|it| is_of_exchange(it)).map(filter).collect();
-        rows.dedup();
+        let mut rows: Vec<Value> = Vec::new();
+        for row in all.filter(|it| is_of_exchange(it)).map(filter) {
+            if !rows.contains(&row) {
+                rows.push(row);
+            }
+        }
         rows.into()
     }
 }

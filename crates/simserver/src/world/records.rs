@@ -168,7 +168,8 @@ impl Records {
         self.open.values().map(BTreeSet::len).sum()
     }
 
-    /// The order that a client names: the latest with its client id, an open one before others.
+    /// The order that a client names. Of several with one client id it is the latest: only that one can
+    /// be open.
     pub(crate) fn find(
         &self,
         (account, instrument): (AccountId, InstrumentId),

@@ -5,6 +5,7 @@ mod account;
 mod clients;
 mod control;
 mod faults;
+mod garbage;
 mod keys;
 mod limits;
 mod market;
