@@ -199,8 +199,8 @@ impl World {
                 let fills = instruments
                     .iter()
                     .flat_map(|it| self.exchange.trades(account.id, it.id, Timestamp::MIN));
-                let open = self.records.of(account.id).filter_map(|record| {
-                    let state = record.state().filter(|state| state.is_open())?;
+                let open = self.records.open_of(account.id).filter_map(|record| {
+                    let state = record.state()?;
                     Some(json!({
                         "symbol": self.symbol(record.instrument),
                         "order_id": words::id(record.id.get()),

@@ -221,8 +221,8 @@ impl World {
         let instrument = self.id_of(symbol)?;
         let open: Vec<VenueOrderId> = self
             .records
-            .on(account, instrument)
-            .filter(|record| record.state().is_some_and(State::is_open))
+            .open_on(instrument)
+            .filter(|record| record.account == account)
             .map(|record| record.id)
             .collect();
         if open.is_empty() {
@@ -274,9 +274,13 @@ impl World {
         when: When,
     ) -> Result<Value, Refused> {
         let wanted = symbol.map(|symbol| self.id_of(symbol)).transpose()?;
-        let rows = self
-            .records
-            .of(account)
+        let records: Vec<&Record> = if when.as_of == Timestamp::MAX {
+            self.records.open_of(account).collect()
+        } else {
+            self.records.of(account).collect()
+        };
+        let rows = records
+            .into_iter()
             .filter(|record| wanted.is_none_or(|wanted| wanted == record.instrument))
             .filter_map(|record| Some((record, record.state_at(when.as_of)?)))
             .filter(|(_, state)| state.is_open());
@@ -309,7 +313,8 @@ impl World {
         when: When,
     ) -> Result<Value, Refused> {
         let instrument = self.id_of(symbol)?;
-        let fills = self.exchange.trades(account, instrument, Timestamp::MIN);
+        let since = span.start.map_or(Timestamp::MIN, Timestamp::from_ms);
+        let fills = self.exchange.trades(account, instrument, since);
         let rows: Vec<Value> = fills
             .iter()
             .filter(|fill| fill.at <= when.as_of && span.holds(fill.at.ms()))

@@ -47,6 +47,8 @@ pub(crate) struct Records {
     by_id: BTreeMap<VenueOrderId, Record>,
     by_market: BTreeMap<(AccountId, InstrumentId), Vec<VenueOrderId>>,
     open: BTreeMap<InstrumentId, BTreeSet<VenueOrderId>>,
+    /// Orders by the text that their sender gave them, oldest first.
+    by_client: BTreeMap<(AccountId, InstrumentId, String), Vec<VenueOrderId>>,
     /// Of the order that is being placed.
     pub(crate) next_extras: Extras,
     /// The client id of the cancel that is being carried out.
@@ -116,6 +118,8 @@ impl Records {
         if is_new {
             let key = (account, report.instrument);
             self.by_market.entry(key).or_default().push(report.venue_id);
+            let named = (account, report.instrument, text.to_owned());
+            self.by_client.entry(named).or_default().push(report.venue_id);
         }
         let extras = self.next_extras;
         let record = self.by_id.entry(report.venue_id).or_insert_with(|| Record {
@@ -148,7 +152,7 @@ impl Records {
         &self,
         account: AccountId,
         instrument: InstrumentId,
-    ) -> impl DoubleEndedIterator<Item = &Record> {
+    ) -> impl Iterator<Item = &Record> {
         let ids = self.by_market.get(&(account, instrument));
         ids.into_iter().flatten().filter_map(|id| self.by_id.get(id))
     }
@@ -162,6 +166,12 @@ impl Records {
     pub(crate) fn open_on(&self, instrument: InstrumentId) -> impl Iterator<Item = &Record> {
         let ids = self.open.get(&instrument).into_iter().flatten();
         ids.filter_map(|id| self.by_id.get(id))
+    }
+
+    /// Open orders of an account, by instrument and age.
+    pub(crate) fn open_of(&self, account: AccountId) -> impl Iterator<Item = &Record> {
+        let ids = self.open.values().flatten();
+        ids.filter_map(|id| self.by_id.get(id)).filter(move |record| record.account == account)
     }
 
     pub(crate) fn open_count(&self) -> usize {
@@ -184,7 +194,9 @@ impl Records {
         match wanted {
             OrderRef::Id(id) => by_id(*id).filter(there),
             OrderRef::Client(text) => {
-                self.on(account, instrument).rev().filter(there).find(|it| it.client_id == *text)
+                let ids = self.by_client.get(&(account, instrument, text.clone()));
+                let named = ids.into_iter().flatten().filter_map(|id| self.by_id.get(id));
+                named.rev().find(there)
             }
             OrderRef::Both(id, text) => by_id(*id).filter(|it| it.client_id == *text).filter(there),
         }
