@@ -128,10 +128,10 @@ async fn a_late_order_is_judged_when_it_arrives() {
 #[tokio::test]
 async fn a_late_answer_was_done_long_before() {
     let scene = Scene::new().await;
-    scene.fault(&json!({"fault": {"kind": "delay_answer", "ms": 600}, "path": ORDER})).await;
+    scene.fault(&json!({"fault": {"kind": "delay_answer", "ms": 1500}, "path": ORDER})).await;
 
     let (reply, seen) = tokio::join!(place(&scene, "a"), async {
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         open_count(&scene).await
     });
 

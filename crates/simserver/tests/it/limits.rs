@@ -4,7 +4,7 @@ use serde_json::json;
 use tranche_model::time::Millis;
 
 use crate::{
-    scene::{ANN, BOB, Scene, frame},
+    scene::{ANN, BOB, Scene, early_in, frame},
     wire::{Socket, call},
 };
 
@@ -16,6 +16,7 @@ async fn weights_add_up_and_end_in_429_and_then_418() {
         settings.limits.ban = Millis::from_secs(120);
     })
     .await;
+    early_in(60_000).await;
 
     let first = scene.get("/api/v3/exchangeInfo").await;
     let second = scene.get("/api/v3/exchangeInfo").await;
@@ -41,6 +42,7 @@ async fn weights_add_up_and_end_in_429_and_then_418() {
 #[tokio::test]
 async fn orders_weigh_nothing_unless_they_fail() {
     let scene = Scene::new().await;
+    early_in(60_000).await;
 
     let good = scene.waiting("a").await;
     let bad = scene.waiting("a").await;
@@ -55,11 +57,7 @@ async fn orders_weigh_nothing_unless_they_fail() {
 #[tokio::test]
 async fn unfilled_orders_are_counted_for_an_account() {
     let scene = Scene::with(|settings| settings.limits.orders_per_ten_seconds = 2).await;
-    // The window is aligned to the clock: start at its beginning.
-    let rest = 10_000 - crate::scene::now().rem_euclid(10_000);
-    if rest < 3000 {
-        tokio::time::sleep(std::time::Duration::from_millis(rest.unsigned_abs())).await;
-    }
+    early_in(10_000).await;
 
     let first = scene.waiting("a").await;
     let second = scene.waiting("b").await;

@@ -109,7 +109,7 @@ async fn tickers_come_for_one_for_some_and_for_all() {
 
 #[tokio::test]
 async fn a_recording_passes_at_its_speed() {
-    // A minute of the recording in a fifth of a second.
+    // A minute of the recording in a second.
     let tick = |second: i64, text: &str| Tick {
         instrument: BTC,
         price: price(text),
@@ -118,7 +118,7 @@ async fn a_recording_passes_at_its_speed() {
     };
     let feed = ticks([tick(0, "100"), tick(60, "101"), tick(86_400, "102")]);
     let mut settings = settings();
-    settings.speed = Speed::Times(300);
+    settings.speed = Speed::Times(60);
     let server = Server::bind(settings, feed, Arc::new(SystemClock)).await.unwrap();
     let scene = Scene::of(server);
     let mut socket = scene.socket("/ws/btcusdt@trade").await;

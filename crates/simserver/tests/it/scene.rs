@@ -54,6 +54,14 @@ pub(crate) fn now() -> i64 {
     SystemClock.now().ms()
 }
 
+/// Waits where a window of the clock is about to end: what follows belongs into one.
+pub(crate) async fn early_in(window_ms: i64) {
+    let rest = window_ms - now().rem_euclid(window_ms);
+    if rest < 3000 {
+        tokio::time::sleep(std::time::Duration::from_millis(rest.unsigned_abs())).await;
+    }
+}
+
 fn instrument(id: InstrumentId, symbol: &str) -> Instrument {
     let filters = vec![
         Filter::Price { min: price("0.01"), max: price("1000000"), tick: price("0.01") },

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::scene::{ANN, ANN_ED, ANN_RSA, BOB, Scene, frame, now};
+use crate::scene::{ANN, ANN_ED, ANN_RSA, BOB, Scene, early_in, frame, now};
 
 const LIMIT: [(&str, &str); 6] = [
     ("symbol", "BTCUSDT"),
@@ -16,6 +16,7 @@ const LIMIT: [(&str, &str); 6] = [
 #[tokio::test]
 async fn frames_are_answered_with_their_id_and_the_limits() {
     let scene = Scene::new().await;
+    early_in(60_000).await;
     let mut socket = scene.socket("/ws-api/v3").await;
 
     let time = socket.ask(&json!({"id": "a-1", "method": "time"})).await;
