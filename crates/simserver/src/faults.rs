@@ -94,12 +94,23 @@ pub enum Fault {
     CutStreams,
     /// `eventStreamTerminated` to the private streams of the account.
     ExpireToken,
+    /// The answer has a status that no document knows.
+    StrangeStatus,
     /// An event of a private stream is lost.
     EventDrop,
     EventDouble,
     /// An event comes after the following one.
     EventSwap,
+    /// An event comes this much later, after all that were sent meanwhile.
+    EventLate {
+        ms: u32,
+    },
+    /// An execution report has a status that no document knows.
+    EventStrange,
 }
+
+/// A word for the status of an order that stands in no document.
+pub(crate) const STRANGE: &str = "UNDER_REVIEW";
 
 /// The known texts of HTTP 503, and -1008.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,7 +197,30 @@ impl FaultRule {
 impl Fault {
     /// Whether it acts on events of private streams, not on requests.
     const fn is_of_events(self) -> bool {
-        matches!(self, Self::EventDrop | Self::EventDouble | Self::EventSwap)
+        match self {
+            Self::EventDrop
+            | Self::EventDouble
+            | Self::EventSwap
+            | Self::EventLate { .. }
+            | Self::EventStrange => true,
+            Self::Delay { .. }
+            | Self::DelayAnswer { .. }
+            | Self::DropBefore
+            | Self::DropAfter
+            | Self::ErrorBefore { .. }
+            | Self::ErrorAfter { .. }
+            | Self::Timeout { .. }
+            | Self::UnexpectedResponse { .. }
+            | Self::Busy { .. }
+            | Self::BrokenJson
+            | Self::TooMany { .. }
+            | Self::Ban { .. }
+            | Self::ClockSkew
+            | Self::StaleRead { .. }
+            | Self::CutStreams
+            | Self::ExpireToken
+            | Self::StrangeStatus => false,
+        }
     }
 }
 
@@ -270,6 +304,11 @@ impl Dealt {
 
     pub(crate) fn delay_answer(&self) -> u32 {
         self.sum(|fault| if let Fault::DelayAnswer { ms } = fault { Some(ms) } else { None })
+    }
+
+    /// How much later an event comes.
+    pub(crate) fn late(&self) -> u32 {
+        self.sum(|fault| if let Fault::EventLate { ms } = fault { Some(ms) } else { None })
     }
 
     /// The time as of which a read is answered.

@@ -245,6 +245,7 @@ impl World {
         if let Some(account) = self.caller(whose.0, frame) {
             self.strike_streams(account, dealt, now);
         }
+        let done = done.map(|done| done.disguised(dealt));
         let text = self.frame_text(whose, frame, done);
         match instead_after(dealt) {
             Some(instead) => self.instead(whose, frame, instead, Some(&text)),

@@ -151,7 +151,10 @@ impl World {
                 | Fault::ExpireToken
                 | Fault::EventDrop
                 | Fault::EventDouble
-                | Fault::EventSwap => {}
+                | Fault::EventSwap
+                | Fault::EventLate { .. }
+                | Fault::EventStrange
+                | Fault::StrangeStatus => {}
             }
         }
         let most = self.limits.limits().weight_per_minute;
@@ -174,7 +177,7 @@ impl World {
         if let Some(account) = account {
             self.strike_streams(account, dealt, now);
         }
-        match done {
+        match done.map(|done| done.disguised(dealt)) {
             Ok(done) => {
                 let mut headers = self.weight_headers(request.ip, now);
                 if let Some(account) = account.filter(|_| done.is_placement) {
@@ -273,7 +276,10 @@ pub(super) fn instead_before(dealt: &Dealt) -> Option<Instead> {
         | Fault::ExpireToken
         | Fault::EventDrop
         | Fault::EventDouble
-        | Fault::EventSwap => None,
+        | Fault::EventSwap
+        | Fault::EventLate { .. }
+        | Fault::EventStrange
+        | Fault::StrangeStatus => None,
     })
 }
 
@@ -303,7 +309,10 @@ pub(super) fn instead_after(dealt: &Dealt) -> Option<Instead> {
         | Fault::ExpireToken
         | Fault::EventDrop
         | Fault::EventDouble
-        | Fault::EventSwap => None,
+        | Fault::EventSwap
+        | Fault::EventLate { .. }
+        | Fault::EventStrange
+        | Fault::StrangeStatus => None,
     })
 }
 

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 use tranche_model::{ids::InstrumentId, time::Timestamp};
 
-use crate::world::{Key, World};
+use crate::{
+    faults::{Dealt, Fault, STRANGE},
+    world::{Key, World},
+};
 
 use super::{op::Op, refused::Refused};
 
@@ -19,6 +22,18 @@ pub(super) struct Done {
 pub(super) struct When {
     pub(super) now: Timestamp,
     pub(super) as_of: Timestamp,
+}
+
+impl Done {
+    /// The answer as the faults leave it.
+    pub(super) fn disguised(mut self, dealt: &Dealt) -> Self {
+        if dealt.has(Fault::StrangeStatus)
+            && let Some(status) = self.body.get_mut("status")
+        {
+            *status = STRANGE.into();
+        }
+        self
+    }
 }
 
 impl From<Value> for Done {

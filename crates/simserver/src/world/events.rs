@@ -15,10 +15,13 @@ use tranche_model::{
     money::{Amount, Qty},
     order::{OrderReport, OrderStatus},
     record::PrivateEvent,
-    time::Timestamp,
+    time::{Millis, Timestamp},
 };
 
-use crate::{binance::words, faults::Fault};
+use crate::{
+    binance::words,
+    faults::{Fault, STRANGE},
+};
 
 use super::{
     World,
@@ -177,11 +180,21 @@ impl World {
     }
 
     /// Hands an event on, with the faults that it meets.
-    fn send_event(&mut self, account: AccountId, event: Value) {
+    fn send_event(&mut self, account: AccountId, mut event: Value) {
         let name = self.account(account).map(|account| account.name.clone()).unwrap_or_default();
         let kind = event.get("e").and_then(Value::as_str).unwrap_or_default();
         let dealt = self.deck.of_event(&name, kind);
+        if dealt.has(Fault::EventStrange)
+            && let Some(status) = event.get_mut("X")
+        {
+            *status = STRANGE.into();
+        }
         if dealt.has(Fault::EventDrop) {
+            return;
+        }
+        if 0 < dealt.late() {
+            let due = self.now().plus(Millis::new(dealt.late()));
+            self.hub.tell_late(due, account, event);
             return;
         }
         if dealt.has(Fault::EventSwap) {

@@ -59,6 +59,9 @@ pub(crate) struct Hub {
     waiting: Vec<(ConnectionId, String)>,
     /// An event that comes after the following one.
     swapped: BTreeMap<AccountId, Value>,
+    /// Events that come late, by their time and in order.
+    late: BTreeMap<(Timestamp, u64), (AccountId, Value)>,
+    last_late: u64,
     /// Instruments replayed from recorded frames (`btcusdt@`); nothing made up is sent of them.
     pub(crate) recorded: BTreeSet<String>,
 }
@@ -204,6 +207,23 @@ impl Hub {
     /// Sends an event after the one that follows it.
     pub(crate) fn swap(&mut self, account: AccountId, event: Value) -> Option<Value> {
         self.swapped.insert(account, event)
+    }
+
+    pub(crate) fn tell_late(&mut self, due: Timestamp, account: AccountId, event: Value) {
+        self.last_late = self.last_late.saturating_add(1);
+        self.late.insert((due, self.last_late), (account, event));
+    }
+
+    /// Sends what is due.
+    pub(crate) fn flush_late(&mut self, now: Timestamp) {
+        while let Some(entry) = self.late.first_entry() {
+            if now < entry.key().0 {
+                break;
+            }
+            let (account, event) = entry.remove();
+            self.tell(account, &event);
+        }
+        self.flush();
     }
 
     pub(crate) fn take_swapped(&mut self, account: AccountId) -> Option<Value> {

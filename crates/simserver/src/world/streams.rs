@@ -71,6 +71,7 @@ impl World {
     pub(crate) fn beat(&mut self, number: u64) {
         let now = self.now();
         self.hub.flush();
+        self.hub.flush_late(now);
         let is_second = number.is_multiple_of(BEATS_PER_SECOND);
         if is_second {
             self.hub.flush_swapped();

@@ -209,6 +209,30 @@ async fn events_are_lost_doubled_and_swapped() {
 }
 
 #[tokio::test]
+async fn an_event_comes_late_and_a_status_is_strange() {
+    let scene = Scene::new().await;
+    let mut private = scene.private(ANN).await;
+    let late = json!({"kind": "event_late", "ms": 300});
+    scene.fault(&json!({"fault": late, "path": "executionReport"})).await;
+    scene.waiting("a").await;
+    scene.fault(&json!({"fault": {"kind": "event_strange"}, "path": "executionReport"})).await;
+    scene.fault(&json!({"fault": {"kind": "strange_status"}, "path": ORDER})).await;
+    let answer = scene.waiting("b").await.json();
+
+    let mut reports = Vec::new();
+    while reports.len() < 2 {
+        let event = private.event().await;
+        if event["e"] == "executionReport" {
+            reports.push((event["c"].clone(), event["X"].clone()));
+        }
+    }
+
+    assert_eq!(answer["status"], "UNDER_REVIEW");
+    let (late, strange) = ((json!("a"), json!("NEW")), (json!("b"), json!("UNDER_REVIEW")));
+    assert_eq!(reports, [strange, late]);
+}
+
+#[tokio::test]
 async fn a_private_stream_expires_or_breaks() {
     let scene = Scene::new().await;
     let mut ann = scene.private(ANN).await;
