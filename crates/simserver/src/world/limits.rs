@@ -108,6 +108,7 @@ impl Limits {
             None if over_weight => window_end(MINUTE_MS, now),
             None if over_raw => window_end(FIVE_MINUTES_MS, now),
             None => {
+                address.strikes = 0;
                 address.weight.add(MINUTE_MS, now, weight);
                 return Ok(());
             }
@@ -242,6 +243,16 @@ mod tests {
         limits.admit(IP, 10, at(121_000)).unwrap();
         limits.admit(IP, 1, at(121_000)).unwrap_err();
         assert_eq!(limits.admit(IP, 1, at(121_000)), Err(Stop::Banned { until: at(361_000) }));
+    }
+
+    #[test]
+    fn who_waits_each_time_is_never_banned() {
+        let mut limits = limits();
+        for minute in 0..20 {
+            limits.admit(IP, 10, at(minute * MINUTE_MS)).unwrap();
+            let stop = limits.admit(IP, 1, at(minute * MINUTE_MS + 1)).unwrap_err();
+            assert!(matches!(stop, Stop::Throttled { .. }), "{minute}: {stop:?}");
+        }
     }
 
     #[test]

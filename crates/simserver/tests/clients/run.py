@@ -218,6 +218,75 @@ async def watch_python_binance(http, ws, base, key, secret):
         await client.close_connection()
 
 
+def official(http, ws, key, secret):
+    from binance_common import configuration
+    from binance_sdk_spot.spot import Spot
+
+    return Spot(
+        config_rest_api=configuration.ConfigurationRestAPI(key, secret, base_path=http, retries=0),
+        config_ws_api=configuration.ConfigurationWebSocketAPI(
+            key, secret, stream_url=ws + "/ws-api/v3"
+        ),
+        config_ws_streams=configuration.ConfigurationWebSocketStreams(stream_url=ws),
+    )
+
+
+def run_official(http, ws, base, key, secret):
+    rest = official(http, ws, key, secret).rest_api
+    info = rest.exchange_info().data()
+    check("symbols", [one.symbol for one in info.symbols], ["BTCUSDT", "ETHUSDT"])
+    check("book", rest.depth(symbol="BTCUSDT", limit=5).data().bids[0][0], "49999.99000000")
+    order = rest.new_order(
+        symbol="BTCUSDT", side="BUY", type="LIMIT", time_in_force="GTC", quantity=0.001, price=40000
+    ).data()
+    check("placed", (order.status, order.orig_qty), ("NEW", "0.00100000"))
+    open_orders = rest.get_open_orders(symbol="BTCUSDT").data()
+    check("open", [one.order_id for one in open_orders], [order.order_id])
+    cancelled = rest.delete_order(symbol="BTCUSDT", order_id=order.order_id).data()
+    check("cancelled", cancelled.status, "CANCELED")
+    bought = rest.new_order(symbol="BTCUSDT", side="BUY", type="MARKET", quantity=0.01).data()
+    check("bought", (bought.status, bought.fills[0].commission_asset), ("FILLED", "BTC"))
+    check("trade", rest.my_trades(symbol="BTCUSDT").data()[-1].order_id, bought.order_id)
+    balances = {one.asset: one.free for one in rest.get_account().data().balances}
+    check("balance", balances["USDT"], "99500.00000000")
+    twice = {"symbol": "BTCUSDT", "order_id": order.order_id}
+    refused("cancel twice", lambda: rest.delete_order(**twice), -2011, "Unknown order sent.")
+    poor = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": 100}
+    refused("poor", lambda: rest.new_order(**poor), -2010, "insufficient balance")
+    wrong = official(http, ws, key, "wrong").rest_api
+    refused("wrong secret", wrong.get_account, -1022, "Signature for this request")
+
+
+async def watch_official(http, ws, base, key, secret):
+    client = official(http, ws, key, secret)
+    streams = await client.websocket_streams.create_connection()
+    trade = asyncio.get_running_loop().create_future()
+    stream = await streams.trade(symbol="btcusdt")
+    stream.on("message", lambda data: trade.done() or trade.set_result(data.p))
+    await asyncio.sleep(0.5)
+    control(base, "/tick", {"symbol": "BTCUSDT", "price": "50001"})
+    check("stream", await trade, "50001.00000000")
+    await streams.close_connection(close_session=True)
+
+    api = await client.websocket_api.create_connection()
+    placed = await api.order_place(
+        symbol="BTCUSDT", side="BUY", type="LIMIT", time_in_force="GTC", quantity=0.001, price=40000
+    )
+    placed = placed.data().result
+    check("frame placed", placed.status, "NEW")
+    cancelled = await api.order_cancel(symbol="BTCUSDT", order_id=placed.order_id)
+    check("frame cancelled", cancelled.data().result.status, "CANCELED")
+    report = asyncio.get_running_loop().create_future()
+    private = await api.user_data_stream_subscribe_signature()
+    private.stream.on("message", lambda data: report.done() or report.set_result(data))
+    client.rest_api.new_order(
+        symbol="BTCUSDT", side="BUY", type="LIMIT", time_in_force="GTC", quantity=0.001, price=40000
+    )
+    report = (await report).actual_instance
+    check("report", (type(report).__name__, report.x), ("ExecutionReport", "NEW"))
+    await api.close_connection(close_session=True)
+
+
 def main():
     name, http, ws, base, key, secret = sys.argv[1:]
     parts = (http, ws, base, key, secret)
@@ -227,6 +296,9 @@ def main():
     elif name == "python-binance":
         run_python_binance(*parts)
         asyncio.run(asyncio.wait_for(watch_python_binance(*parts), 60))
+    elif name == "binance-sdk-spot":
+        run_official(*parts)
+        asyncio.run(asyncio.wait_for(watch_official(*parts), 60))
     else:
         raise SystemExit(f"no client called {name}")
     print("all is well")

@@ -1,4 +1,4 @@
-//! Stock clients of others: ccxt and python-binance trade here as they do on the real exchange.
+//! Stock clients of others: ccxt, python-binance and Binance's own trade here as they do on the real exchange.
 //!
 //! They are installed once, below the build's folder. Where Python or the network is not to be had the
 //! test says so and ends.
@@ -31,7 +31,7 @@ async fn stock_clients_trade_and_are_refused_as_on_the_real_exchange() {
             return;
         }
     };
-    for client in ["ccxt", "python-binance"] {
+    for client in ["ccxt", "python-binance", "binance-sdk-spot"] {
         let scene = Scene::new().await;
         let mut command = Command::new(&python);
         command.arg(SCRIPT).arg(client).args([
