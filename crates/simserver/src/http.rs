@@ -24,7 +24,8 @@ use crate::{
 
 const BODY_MAX: usize = 1 << 20;
 const BODY_WITHIN: Duration = Duration::from_secs(10);
-const HEAD_WITHIN: Duration = Duration::from_secs(30);
+/// Also how long a kept connection may idle.
+const HEAD_WITHIN: Duration = Duration::from_mins(2);
 
 pub(crate) type Reply = Response<Full<Bytes>>;
 

@@ -131,7 +131,7 @@ impl World {
             "executedQty": decimal(state.executed.get()),
             "origQuoteOrderQty": words::quote_qty(record.kind),
             "cummulativeQuoteQty": decimal(state.executed_quote.get()),
-            "status": words::status(record, state),
+            "status": words::status(state),
             "timeInForce": words::time_in_force(record.kind),
             "type": words::order_type(record.kind),
             "side": words::side(record.side),

@@ -64,14 +64,14 @@ pub(crate) fn quote_qty(kind: OrderKind) -> String {
     decimal(quote)
 }
 
-pub(crate) fn status(record: &Record, state: &State) -> &'static str {
+pub(crate) const fn status(state: &State) -> &'static str {
     match state.status {
         OrderStatus::Open => "NEW",
         OrderStatus::PartiallyFilled => "PARTIALLY_FILLED",
         OrderStatus::Filled => "FILLED",
         OrderStatus::Cancelled => "CANCELED",
         OrderStatus::Rejected => "REJECTED",
-        OrderStatus::Expired if record.is_expired_in_match(state) => "EXPIRED_IN_MATCH",
+        OrderStatus::Expired if state.is_prevented => "EXPIRED_IN_MATCH",
         OrderStatus::Expired => "EXPIRED",
         OrderStatus::Unrecognized => "PENDING_NEW",
     }
@@ -79,7 +79,7 @@ pub(crate) fn status(record: &Record, state: &State) -> &'static str {
 
 /// Why an order expired (`expiryReason`, `eR`); `None` for the rule against trading with oneself.
 pub(crate) fn expiry_reason(record: &Record, state: &State) -> Option<&'static str> {
-    if state.status != OrderStatus::Expired || record.is_expired_in_match(state) {
+    if state.status != OrderStatus::Expired || state.is_prevented {
         return None;
     }
     Some(match record.kind {

@@ -12,6 +12,7 @@ use tranche_model::{
     balance::Balance,
     fill::{Fill, Liquidity},
     ids::{AccountId, VenueOrderId},
+    instrument::TradingStatus,
     money::{Amount, Qty},
     order::{OrderReport, OrderStatus},
     record::PrivateEvent,
@@ -101,7 +102,9 @@ impl World {
         let text = self.names.text(report.client_id);
         let was_filled = self.records.get(report.venue_id).and_then(Record::state);
         let is_first_fill = was_filled.is_none_or(|state| state.executed.is_zero());
-        let is_new = self.records.note(account, report, &text);
+        let listed = self.exchange.instruments().get(report.instrument).map(|it| it.status);
+        let state = State::new(report, listed != Some(TradingStatus::Delisted));
+        let is_new = self.records.note(account, report, (state, &text));
         self.touch(report.instrument);
         if let Some(fill) = fill.filter(|_| is_first_fill) {
             self.limits.first_fill(account, fill.liquidity, now);
@@ -123,7 +126,6 @@ impl World {
         let execution = self.records.next_execution();
         let cancel_id = self.records.cancel_id.clone();
         let Some(record) = self.records.get(report.venue_id) else { return };
-        let state = State::from(report);
         let mut event = self.report(record, &state, (qty, now));
         finish(&mut event, record, (&state, happened), (execution, cancel_id));
         letters.reports.push((record.id, event));
@@ -148,7 +150,7 @@ impl World {
             "g": -1,
             "C": "",
             "r": "NONE",
-            "X": words::status(record, state),
+            "X": words::status(state),
             "i": words::id(record.id.get()),
             "z": words::decimal(state.executed.get()),
             "T": state.at.ms(),
@@ -231,7 +233,7 @@ fn finish(
         Happened::New => "NEW",
         Happened::Trade(_) => "TRADE",
         Happened::Ended if is_cancelled => "CANCELED",
-        Happened::Ended if record.is_expired_in_match(state) => "TRADE_PREVENTION",
+        Happened::Ended if state.is_prevented => "TRADE_PREVENTION",
         Happened::Ended => "EXPIRED",
     };
     event.insert("x".to_owned(), kind.into());

@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub(crate) status: OrderStatus,
     pub(crate) executed: Qty,
     pub(crate) executed_quote: Quote,
+    /// Expired by the rule against trading with oneself.
+    pub(crate) is_prevented: bool,
 }
 
 /// All orders ever.
@@ -66,19 +68,22 @@ pub(crate) enum OrderRef {
 }
 
 impl State {
-    pub(crate) const fn is_open(&self) -> bool {
-        !self.status.is_terminal()
-    }
-}
-
-impl From<&OrderReport> for State {
-    fn from(report: &OrderReport) -> Self {
+    /// Nothing but the rule against trading with oneself, or the end of its instrument, expires an
+    /// order that waits.
+    pub(crate) fn new(report: &OrderReport, is_listed: bool) -> Self {
+        let is_prevented =
+            is_listed && report.status == OrderStatus::Expired && report.kind.rests();
         Self {
             at: report.updated_at,
             status: report.status,
             executed: report.executed,
             executed_quote: report.executed_quote,
+            is_prevented,
         }
+    }
+
+    pub(crate) const fn is_open(&self) -> bool {
+        !self.status.is_terminal()
     }
 }
 
@@ -102,18 +107,16 @@ impl Record {
         let executed = self.state().map(|state| state.executed).unwrap_or_default();
         self.qty().minus_floored(executed).unwrap_or_default()
     }
-
-    /// Expired by the rule against trading with oneself: nothing else ends a waiting order while its
-    /// instrument is listed.
-    pub(crate) fn is_expired_in_match(&self, state: &State) -> bool {
-        state.status == OrderStatus::Expired && self.kind.rests()
-    }
 }
 
 impl Records {
     /// Writes down a new state; `true` when the order is new.
-    pub(crate) fn note(&mut self, account: AccountId, report: &OrderReport, text: &str) -> bool {
-        let state = State::from(report);
+    pub(crate) fn note(
+        &mut self,
+        account: AccountId,
+        report: &OrderReport,
+        (state, text): (State, &str),
+    ) -> bool {
         let is_new = !self.by_id.contains_key(&report.venue_id);
         if is_new {
             let key = (account, report.instrument);

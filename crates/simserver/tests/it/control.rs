@@ -59,10 +59,16 @@ async fn a_halted_instrument_takes_no_orders_and_a_delisted_one_ends_them() {
     let gone = json!({"symbol": "BTCUSDT", "status": "delisted"});
     scene.control("POST", "/status", &gone).await;
     let open = scene.signed(ANN, "GET", "/api/v3/openOrders", "").await.json();
+    let of = "symbol=BTCUSDT&origClientOrderId=a";
+    let ended = scene.signed(ANN, "GET", "/api/v3/order", of).await.json();
 
     assert_eq!((order.code(), order.said().as_str()), (-2010, "Market is closed."));
     assert_eq!(info["symbols"][0]["status"], "HALT");
     assert_eq!(open, json!([]));
+    assert_eq!(
+        (&ended["status"], &ended["expiryReason"]),
+        (&json!("EXPIRED"), &json!("EXCHANGE_CANCELED"))
+    );
 }
 
 #[tokio::test]
