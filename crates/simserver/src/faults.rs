@@ -197,30 +197,14 @@ impl FaultRule {
 impl Fault {
     /// Whether it acts on events of private streams, not on requests.
     const fn is_of_events(self) -> bool {
-        match self {
+        matches!(
+            self,
             Self::EventDrop
-            | Self::EventDouble
-            | Self::EventSwap
-            | Self::EventLate { .. }
-            | Self::EventStrange => true,
-            Self::Delay { .. }
-            | Self::DelayAnswer { .. }
-            | Self::DropBefore
-            | Self::DropAfter
-            | Self::ErrorBefore { .. }
-            | Self::ErrorAfter { .. }
-            | Self::Timeout { .. }
-            | Self::UnexpectedResponse { .. }
-            | Self::Busy { .. }
-            | Self::BrokenJson
-            | Self::TooMany { .. }
-            | Self::Ban { .. }
-            | Self::ClockSkew
-            | Self::StaleRead { .. }
-            | Self::CutStreams
-            | Self::ExpireToken
-            | Self::StrangeStatus => false,
-        }
+                | Self::EventDouble
+                | Self::EventSwap
+                | Self::EventLate { .. }
+                | Self::EventStrange
+        )
     }
 }
 

@@ -130,31 +130,11 @@ impl World {
     pub(super) fn admit(&mut self, ip: IpAddr, weight: u32, dealt: &Dealt) -> Option<Refused> {
         let now = self.now();
         for fault in &dealt.faults {
-            match *fault {
-                Fault::TooMany { seconds } => {
-                    self.limits.throttle(ip, Millis::from_secs(seconds), now);
-                }
-                Fault::Ban { seconds } => self.limits.ban(ip, Millis::from_secs(seconds), now),
-                Fault::Delay { .. }
-                | Fault::DelayAnswer { .. }
-                | Fault::DropBefore
-                | Fault::DropAfter
-                | Fault::ErrorBefore { .. }
-                | Fault::ErrorAfter { .. }
-                | Fault::Timeout { .. }
-                | Fault::UnexpectedResponse { .. }
-                | Fault::Busy { .. }
-                | Fault::BrokenJson
-                | Fault::ClockSkew
-                | Fault::StaleRead { .. }
-                | Fault::CutStreams
-                | Fault::ExpireToken
-                | Fault::EventDrop
-                | Fault::EventDouble
-                | Fault::EventSwap
-                | Fault::EventLate { .. }
-                | Fault::EventStrange
-                | Fault::StrangeStatus => {}
+            if let Fault::TooMany { seconds } = *fault {
+                self.limits.throttle(ip, Millis::from_secs(seconds), now);
+            }
+            if let Fault::Ban { seconds } = *fault {
+                self.limits.ban(ip, Millis::from_secs(seconds), now);
             }
         }
         let most = self.limits.limits().weight_per_minute;
@@ -250,69 +230,48 @@ impl World {
     }
 }
 
-/// What a fault puts in the place of the answer, nothing having been done.
+/// What comes instead of the answer, nothing having been done.
 pub(super) fn instead_before(dealt: &Dealt) -> Option<Instead> {
-    dealt.faults.iter().find_map(|fault| match *fault {
-        Fault::DropBefore => Some(Instead::Drop),
-        Fault::ErrorBefore { status } => Some(Instead::Page(status)),
-        Fault::Timeout { executed: false } => Some(Instead::Refused(Refused::timeout())),
-        Fault::UnexpectedResponse { executed: false } => {
-            Some(Instead::Refused(Refused::unexpected_response()))
-        }
-        Fault::Busy { text, executed: false } => Some(busy(text)),
-        Fault::ClockSkew => Some(Instead::Refused(Refused::outside_window())),
-        Fault::Timeout { executed: true }
-        | Fault::UnexpectedResponse { executed: true }
-        | Fault::Busy { executed: true, .. }
-        | Fault::Delay { .. }
-        | Fault::DelayAnswer { .. }
-        | Fault::DropAfter
-        | Fault::ErrorAfter { .. }
-        | Fault::BrokenJson
-        | Fault::TooMany { .. }
-        | Fault::Ban { .. }
-        | Fault::StaleRead { .. }
-        | Fault::CutStreams
-        | Fault::ExpireToken
-        | Fault::EventDrop
-        | Fault::EventDouble
-        | Fault::EventSwap
-        | Fault::EventLate { .. }
-        | Fault::EventStrange
-        | Fault::StrangeStatus => None,
-    })
+    first_instead(dealt, false)
 }
 
-/// The same after everything was done.
+/// What comes instead of the answer after everything was done.
 pub(super) fn instead_after(dealt: &Dealt) -> Option<Instead> {
-    dealt.faults.iter().find_map(|fault| match *fault {
-        Fault::DropAfter => Some(Instead::Drop),
-        Fault::ErrorAfter { status } => Some(Instead::Page(status)),
-        Fault::Timeout { executed: true } => Some(Instead::Refused(Refused::timeout())),
-        Fault::UnexpectedResponse { executed: true } => {
-            Some(Instead::Refused(Refused::unexpected_response()))
+    first_instead(dealt, true)
+}
+
+fn first_instead(dealt: &Dealt, is_done: bool) -> Option<Instead> {
+    let all = dealt.faults.iter().filter_map(|fault| instead(*fault));
+    all.filter(|(after, _)| *after == is_done).map(|(_, instead)| instead).next()
+}
+
+/// What a fault puts in the place of the answer, and whether the request is carried out before.
+fn instead(fault: Fault) -> Option<(bool, Instead)> {
+    Some(match fault {
+        Fault::DropBefore => (false, Instead::Drop),
+        Fault::DropAfter => (true, Instead::Drop),
+        Fault::ErrorBefore { status } => (false, Instead::Page(status)),
+        Fault::ErrorAfter { status } => (true, Instead::Page(status)),
+        Fault::Timeout { executed } => (executed, Instead::Refused(Refused::timeout())),
+        Fault::UnexpectedResponse { executed } => {
+            (executed, Instead::Refused(Refused::unexpected_response()))
         }
-        Fault::Busy { text, executed: true } => Some(busy(text)),
-        Fault::BrokenJson => Some(Instead::Half),
-        Fault::Timeout { executed: false }
-        | Fault::UnexpectedResponse { executed: false }
-        | Fault::Busy { executed: false, .. }
-        | Fault::Delay { .. }
+        Fault::Busy { text, executed } => (executed, busy(text)),
+        Fault::ClockSkew => (false, Instead::Refused(Refused::outside_window())),
+        Fault::BrokenJson => (true, Instead::Half),
+        Fault::Delay { .. }
         | Fault::DelayAnswer { .. }
-        | Fault::DropBefore
-        | Fault::ErrorBefore { .. }
         | Fault::TooMany { .. }
         | Fault::Ban { .. }
-        | Fault::ClockSkew
         | Fault::StaleRead { .. }
         | Fault::CutStreams
         | Fault::ExpireToken
+        | Fault::StrangeStatus
         | Fault::EventDrop
         | Fault::EventDouble
         | Fault::EventSwap
         | Fault::EventLate { .. }
-        | Fault::EventStrange
-        | Fault::StrangeStatus => None,
+        | Fault::EventStrange => return None,
     })
 }
 
