@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc};
 
 use tokio::net::TcpListener;
 use tranche_model::instrument::Instruments;
-use tranche_sim::exchange::LedgerError;
+use tranche_sim::exchange::{Exchange, LedgerError};
 
 use crate::{
     clock::Clock,
@@ -121,6 +121,11 @@ impl Running {
 
     pub fn market(&self) -> Market {
         Market::new(Arc::clone(&self.host.shared))
+    }
+
+    /// Lets somebody in the same process look at the exchange's own books, between two requests.
+    pub fn look<T>(&self, look: impl FnOnce(&Exchange) -> T) -> T {
+        look(&self.host.shared.world().exchange)
     }
 
     /// What the control address would answer: an HTTP status and JSON.

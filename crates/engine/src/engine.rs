@@ -1,0 +1,242 @@
+//! The loop: takes what has come, lets the shard step, commits, and carries out what was committed.
+
+mod carry;
+mod take;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+use tranche_model::{
+    ids::{AccountId, Ticket},
+    instrument::Instruments,
+    record::{Batch, Call},
+    time::Millis,
+};
+use tranche_trading::{
+    dispatch::{CallNumber, Dispatch, limits::Limits},
+    event::Event,
+    shard::{Input, Options, Output, Shard},
+};
+use tranche_venue::venue::{
+    Market, PrivateMessage, Report, Venue, VenueAccount, Watched,
+};
+
+use crate::{
+    handle::{Ask, Handle, Running, Told, Verdicts},
+    paper::Paper,
+    store::{Loaded, Store, StoreError},
+    tasks,
+};
+
+/// How many questions of the outside wait at most.
+const ASKS: usize = 256;
+/// How many private messages wait at most; a stream that is not taken fast enough waits.
+const PRIVATES: usize = 1024;
+/// How many answers of the store wait at most; the tasks that carry them wait.
+const STORED: usize = 1024;
+/// How much news waits for whoever listens; more is counted and dropped.
+const TOLD: usize = 65_536;
+/// How much is taken in before what follows from it is committed.
+const BATCH: usize = 512;
+/// The longest nap: clocks are looked at again.
+const NAP: Duration = Duration::from_secs(1);
+
+/// How an engine is set up.
+#[derive(Debug)]
+pub struct Setup {
+    pub instruments: Instruments,
+    pub shard: Options,
+    /// The venue's limits on this address.
+    pub limits: Limits,
+    pub venue: Arc<dyn Venue>,
+    pub store: Arc<dyn Store>,
+    /// The exchange of paper accounts; it is shown each tick before the shard is.
+    pub paper: Option<Arc<Paper>>,
+}
+
+/// One shard with everything around it. Made by [`Engine::start`], reached through its [`Handle`].
+pub struct Engine {
+    shard: Shard,
+    dispatch: Dispatch,
+    venue: Arc<dyn Venue>,
+    store: Arc<dyn Store>,
+    paper: Option<Arc<Paper>>,
+    market: Market,
+    owned: BTreeMap<AccountId, Owned>,
+    verdicts: Verdicts,
+    asks: mpsc::Receiver<Ask>,
+    privates: Ends<(AccountId, PrivateMessage)>,
+    stored: Ends<Stored>,
+    answers: Ends<Answered>,
+    told: mpsc::Sender<Told>,
+    outputs: Vec<Output>,
+    /// Waits until the commit before is answered: one transaction at a time, for many accounts.
+    commits: Vec<(Ticket, Batch)>,
+    is_committing: bool,
+    watched: Watched,
+    is_watched_stale: bool,
+    has_more: bool,
+    running: Running,
+    is_over: bool,
+}
+
+/// Both ends of a queue: tasks get the first, the loop has the second.
+struct Ends<T> {
+    into: mpsc::Sender<T>,
+    from: mpsc::Receiver<T>,
+}
+
+/// An account and its way to the venue.
+struct Owned {
+    venue: Arc<dyn VenueAccount>,
+    /// How often it was forgotten: answers to questions of a former life are for nobody.
+    life: u64,
+    is_live: bool,
+}
+
+/// What became of a call.
+struct Answered {
+    number: CallNumber,
+    account: AccountId,
+    call: Call,
+    life: u64,
+    report: Report,
+}
+
+/// What the store says.
+enum Stored {
+    Committed(Vec<(Ticket, Result<(), StoreError>)>),
+    Loaded(AccountId, Result<Loaded, StoreError>),
+    Known(AccountId, tranche_model::fill::Fill, Result<bool, StoreError>),
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("running", &self.running).finish_non_exhaustive()
+    }
+}
+
+impl<T> Ends<T> {
+    fn new(most: usize) -> Self {
+        let (into, from) = mpsc::channel(most);
+        Self { into, from }
+    }
+}
+
+impl Engine {
+    /// Begins to run in the present runtime. News comes out of the receiver; who does not take it in time
+    /// misses some, which is counted.
+    pub fn start(setup: Setup) -> (Handle, mpsc::Receiver<Told>) {
+        let (asks_in, asks) = mpsc::channel(ASKS);
+        let (told, news) = mpsc::channel(TOLD);
+        // Each call in flight has its place: none waits to be heard.
+        let flights = usize::try_from(setup.limits.in_flight_max).unwrap_or(STORED).max(1);
+        let engine = Self {
+            shard: Shard::new(Arc::new(setup.instruments), setup.shard),
+            dispatch: Dispatch::new(setup.limits),
+            market: setup.venue.market(),
+            venue: setup.venue,
+            store: setup.store,
+            paper: setup.paper,
+            owned: BTreeMap::new(),
+            verdicts: Verdicts::default(),
+            asks,
+            privates: Ends::new(PRIVATES),
+            stored: Ends::new(STORED),
+            answers: Ends::new(flights),
+            told,
+            outputs: Vec::new(),
+            commits: Vec::new(),
+            is_committing: false,
+            watched: Watched::new(),
+            is_watched_stale: false,
+            has_more: false,
+            running: Running::default(),
+            is_over: false,
+        };
+        tasks::spawn("engine", engine.run());
+        (Handle::new(asks_in), news)
+    }
+
+    async fn run(mut self) {
+        while !self.is_over {
+            self.wait().await;
+            self.take_ready();
+            self.pump();
+        }
+    }
+
+    /// Waits for the first thing that comes, answers before news, and takes it in.
+    async fn wait(&mut self) {
+        if self.has_more {
+            // A burst is under way; whatever has come meanwhile is taken in between.
+            tokio::task::yield_now().await;
+            return;
+        }
+        let until = self.wake_at();
+        tokio::select! {
+            biased;
+            Some(answered) = self.answers.from.recv() => self.answered(answered),
+            Some(stored) = self.stored.from.recv() => self.stored(stored),
+            Some((account, message)) = self.privates.from.recv() => self.private(account, message),
+            ask = self.asks.recv() => self.asked(ask),
+            Some(event) = self.market.events.recv() => self.market(event),
+            () = sleep_until(until) => {}
+        }
+    }
+
+    /// Takes in what else has come, without waiting; then the clock.
+    fn take_ready(&mut self) {
+        for _ in 0..BATCH {
+            if let Ok(answered) = self.answers.from.try_recv() {
+                self.answered(answered);
+            } else if let Ok(stored) = self.stored.from.try_recv() {
+                self.stored(stored);
+            } else if let Ok((account, message)) = self.privates.from.try_recv() {
+                self.private(account, message);
+            } else if let Ok(ask) = self.asks.try_recv() {
+                self.asked(Some(ask));
+            } else if let Ok(event) = self.market.events.try_recv() {
+                self.market(event);
+            } else {
+                break;
+            }
+        }
+        let now = self.venue.now();
+        if self.shard.next_time().is_some_and(|due| due <= now) {
+            self.input(Input::Time);
+        }
+    }
+
+    fn wake_at(&self) -> Instant {
+        let now = self.venue.now();
+        let due = [self.shard.next_time(), self.dispatch.next_time()].into_iter().flatten().min();
+        let nap = due.map_or(NAP, |due| {
+            let millis = due.since(now).max(Millis::ZERO);
+            Duration::from_millis(u64::from(millis.ms())).min(NAP)
+        });
+        now_of_timers() + nap
+    }
+
+    fn input(&mut self, input: Input) {
+        let now = self.venue.now();
+        self.shard.step(input, now, &mut self.outputs);
+    }
+
+    fn event(&mut self, account: AccountId, event: Event) {
+        self.input(Input::Event { account, event: Box::new(event) });
+    }
+}
+
+/// The moment that timers count from; a test can hold it still.
+fn now_of_timers() -> Instant {
+    Instant::now()
+}

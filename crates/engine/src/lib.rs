@@ -1,0 +1,15 @@
+//! The IO around a shard: it owns sockets, the store's handle, tasks and clocks, feeds inputs to the shard
+//! and carries out what it wants. It holds no rule about money or order.
+//!
+//! Invariants: nothing is sent that was not committed; every queue has a bound; every call in flight has a
+//! reserved place for its answer, so that nothing can wait for itself. Start with [`Engine`].
+
+pub mod paper;
+pub mod store;
+
+mod engine;
+mod handle;
+mod tasks;
+
+pub use engine::{Engine, Setup};
+pub use handle::{Gone, Handle, Running, Told};

@@ -1,0 +1,111 @@
+//! What the engine asks of a store, and the store in memory.
+
+use std::{
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use tranche_model::{
+    ids::{AccountId, Epoch, InstrumentId, Seq, TradeId},
+    record::{Batch, Snapshot},
+};
+use tranche_sim::memory::{CommitError, Memory};
+use tranche_venue::venue::Later;
+
+/// What a store keeps: ground state, never lost once it says so.
+pub trait Store: fmt::Debug + Send + Sync {
+    /// Writes each batch whole or not at all, in order, and answers for each. A batch whose account
+    /// stands at another epoch or input is left out.
+    fn commit(&self, batches: Vec<Batch>) -> Later<'_, Vec<Result<(), StoreError>>>;
+
+    /// Takes an account over: raises its epoch, so that commits of a former owner lose.
+    fn load(&self, account: AccountId) -> Later<'_, Result<Loaded, StoreError>>;
+
+    /// Whether a fill was booked.
+    fn fill_known(
+        &self,
+        account: AccountId,
+        instrument: InstrumentId,
+        trade: TradeId,
+    ) -> Later<'_, Result<bool, StoreError>>;
+}
+
+/// An account as the store holds it, under its new owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    pub epoch: Epoch,
+    pub seq: Seq,
+    pub snapshot: Snapshot,
+}
+
+/// Why a store did not do it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Another owner, or another commit, was there first.
+    #[error("the account stands elsewhere: another owner has it")]
+    Stale,
+    #[error("no such account: {0}")]
+    NoAccount(AccountId),
+    /// It failed, or nobody knows. A load tells.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
+/// The store in memory: for paper and for tests. Nothing of it outlives the process.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    memory: Mutex<Memory>,
+}
+
+impl MemoryStore {
+    /// Adds an account that nothing happened to; one that is there stays as it is.
+    pub fn add_account(&self, account: AccountId) {
+        self.locked().add_account(account, Snapshot::default());
+    }
+
+    /// Lets somebody look at the rows.
+    pub fn look<T>(&self, look: impl FnOnce(&Memory) -> T) -> T {
+        look(&self.locked())
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Memory> {
+        // Each change is whole before it panics: there is nothing in it that could.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store for MemoryStore {
+    fn commit(&self, batches: Vec<Batch>) -> Later<'_, Vec<Result<(), StoreError>>> {
+        Box::pin(async move {
+            let mut memory = self.locked();
+            batches.iter().map(|batch| memory.commit(batch).map_err(StoreError::from)).collect()
+        })
+    }
+
+    fn load(&self, account: AccountId) -> Later<'_, Result<Loaded, StoreError>> {
+        Box::pin(async move {
+            let loaded = self.locked().load(account);
+            let (epoch, seq, snapshot) = loaded.ok_or(StoreError::NoAccount(account))?;
+            Ok(Loaded { epoch, seq, snapshot })
+        })
+    }
+
+    fn fill_known(
+        &self,
+        account: AccountId,
+        instrument: InstrumentId,
+        trade: TradeId,
+    ) -> Later<'_, Result<bool, StoreError>> {
+        Box::pin(async move { Ok(self.locked().fill_known(account, instrument, trade)) })
+    }
+}
+
+impl From<CommitError> for StoreError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Stale { .. } => Self::Stale,
+            CommitError::NoAccount(account) => Self::NoAccount(account),
+            CommitError::Failed | CommitError::Unknown => Self::Failed(error.to_string()),
+        }
+    }
+}

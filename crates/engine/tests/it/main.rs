@@ -1,0 +1,5 @@
+//! The engine with the real client, over loopback, against the simulated exchange.
+#![cfg(test)]
+
+mod scene;
+mod wire;

@@ -1,0 +1,237 @@
+//! An exchange, a client, an engine and a store, and short words for what a test does to them.
+
+use std::{sync::Arc, time::Duration};
+
+use tranche_engine::{Engine, Handle, Setup, Told, store::MemoryStore};
+use tranche_model::{
+    asset::{Asset, Symbol},
+    balance::{Balance, FeeAsset},
+    client_order_id::Origin,
+    filter::Filter,
+    ids::{AccountId, BotId, CommandId, Incarnation, Installation, InstrumentId, UserId},
+    instrument::{Instrument, Instruments},
+    money::{Amount, Price, Qty, Quote},
+    time::Timestamp,
+};
+use tranche_sim::audit::{Auditor, Books};
+use tranche_simserver::{
+    AccountSettings, KeySecret, KeySettings, Running, Server, Settings, Speed, SystemClock, quiet,
+};
+use tranche_trading::{
+    account::{Account, AccountState},
+    dca::{Config, Draft},
+    dispatch::limits::Limits,
+    event::{self, Command, CommandBody, Timing},
+    shard::Options,
+};
+use tranche_venue::{
+    address::Address,
+    binance::{Binance, LIVE},
+    catalog::{Catalog, Listed},
+    net::clock,
+    secret::{ApiKey, ApiSecret, Credentials},
+    venue::Venue,
+};
+
+pub(crate) const PAIR: InstrumentId = InstrumentId::new(0);
+pub(crate) const OURS: AccountId = AccountId::new(1);
+pub(crate) const BOT: BotId = BotId::new(7);
+const SECRET: &str = "a secret of the test";
+
+pub(crate) struct Scene {
+    pub(crate) server: Running,
+    pub(crate) engine: Handle,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) venue: Arc<dyn Venue>,
+    pub(crate) instruments: Instruments,
+    pub(crate) auditor: Auditor,
+    news: tokio::sync::mpsc::Receiver<Told>,
+    last_command: u128,
+}
+
+impl Scene {
+    pub(crate) async fn new(change: impl FnOnce(&mut Settings)) -> Self {
+        let key = KeySettings::new("key", KeySecret::Hmac(SECRET.to_owned()));
+        let account = AccountSettings::new("ours", vec![key], vec![purse("USDT", 10_000)]);
+        let mut settings = Settings::new(vec![instrument()], vec![account]);
+        settings.speed = Speed::Stepped;
+        change(&mut settings);
+        let server = Server::bind(settings, quiet(), Arc::new(SystemClock)).await.unwrap().start();
+        let instruments = Instruments::new(vec![instrument()]).unwrap();
+        let venue = venue(&server).await;
+        let store = Arc::new(MemoryStore::default());
+        store.add_account(OURS);
+        let (engine, news) = Engine::start(Setup {
+            instruments: instruments.clone(),
+            shard: Options::default(),
+            limits: Limits::default(),
+            venue: Arc::clone(&venue),
+            store: Arc::clone(&store) as _,
+            paper: None,
+        });
+        let credentials = Credentials {
+            name: "test".to_owned(),
+            key: ApiKey::new("key").unwrap(),
+            secret: ApiSecret::new(SECRET.to_owned()).unwrap(),
+        };
+        let installation = Installation::new(3);
+        let account = venue.account(credentials, installation).unwrap();
+        engine.own(OURS, terms(installation), account).await.unwrap();
+        let mut scene = Self {
+            server,
+            engine,
+            store,
+            venue,
+            instruments,
+            auditor: Auditor::new(),
+            news,
+            last_command: 0,
+        };
+        scene.until("the account is ready", |account| account.desk.state == AccountState::Ready).await;
+        scene
+    }
+
+    pub(crate) async fn command(&mut self, body: CommandBody) -> Result<(), String> {
+        self.last_command += 1;
+        let command = Command { id: CommandId::new(self.last_command), body };
+        self.engine.command(OURS, command).await.unwrap()
+    }
+
+    pub(crate) async fn create(&mut self, draft: Draft) {
+        let config = Box::new(Config::try_from(draft).unwrap());
+        self.command(CommandBody::CreateBot { bot: BOT, config }).await.unwrap();
+    }
+
+    pub(crate) fn price(&self, price: &str) {
+        self.server.market().push(PAIR, Price::parse(price).unwrap(), Qty::parse("1").unwrap());
+    }
+
+    /// Waits until something holds of the account; prices go on meanwhile.
+    pub(crate) async fn until(&mut self, what: &str, holds: fn(&Account) -> bool) {
+        self.until_at(None, what, holds).await;
+    }
+
+    pub(crate) async fn until_at(
+        &mut self,
+        price: Option<&str>,
+        what: &str,
+        holds: fn(&Account) -> bool,
+    ) {
+        for _ in 0..300 {
+            if let Some(price) = price {
+                self.price(price);
+            }
+            let is_so = self.engine.look(move |shard, _| shard.account(OURS).is_some_and(holds));
+            if is_so.await.unwrap() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let account = self.engine.look(|shard, _| shard.account(OURS).cloned()).await.unwrap();
+        panic!("in 30 s it never was so that {what}: {account:#?}");
+    }
+
+    /// Waits until nothing is under way, and compares both sides' books.
+    pub(crate) async fn audit(&mut self) {
+        let mut found = Vec::new();
+        for _ in 0..100 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            while let Ok(told) = self.news.try_recv() {
+                self.auditor.observe(&told);
+            }
+            let (is_quiet, accounts) = self
+                .engine
+                .look(|shard, running| {
+                    (running.is_quiet(), shard.accounts().cloned().collect::<Vec<_>>())
+                })
+                .await
+                .unwrap();
+            if !is_quiet {
+                continue;
+            }
+            let Self { server, store, auditor, instruments, .. } = self;
+            found = store.look(|memory| {
+                server.look(|exchange| {
+                    let books =
+                        Books { exchange, memory, instruments, now: Timestamp::from_ms(0) };
+                    auditor.check(books, &accounts)
+                })
+            });
+            if found.is_empty() {
+                return;
+            }
+        }
+        panic!("the books differ: {found:?}");
+    }
+
+    pub(crate) fn deals(&self) -> Vec<String> {
+        self.store.look(|memory| {
+            let stored = memory.stored(OURS).unwrap();
+            stored.deals.iter().map(|row| row.ended.clone()).collect()
+        })
+    }
+
+    pub(crate) async fn stop(self) {
+        self.engine.stop().await.unwrap();
+        self.server.stop().await;
+    }
+}
+
+async fn venue(server: &Running) -> Arc<dyn Venue> {
+    let address = server.exchange_address();
+    let mut settings = LIVE.settings().unwrap();
+    settings.rest = Address::http(&format!("http://{address}"), false).unwrap();
+    settings.market_socket = Address::socket(&format!("ws://{address}"), false).unwrap();
+    settings.api_socket = Address::socket(&format!("ws://{address}/ws-api/v3"), false).unwrap();
+    let listed = Listed { text: "AAAUSDT".to_owned(), instrument: instrument() };
+    let catalog = Arc::new(Catalog::new([listed]));
+    let venue = Binance::start(settings, catalog, Arc::new(clock::SystemClock::new())).unwrap();
+    venue.sync_clock().await.unwrap();
+    Arc::new(venue)
+}
+
+fn terms(installation: Installation) -> event::Settings {
+    let rate = tranche_model::money::Fraction::new(rust_decimal::Decimal::new(1, 3));
+    event::Settings {
+        user: UserId::new(1),
+        origin: Origin { installation, incarnation: Incarnation::new(1) },
+        fees: tranche_model::balance::FeeRates { maker: rate, taker: rate },
+        fee_asset: FeeAsset::Received,
+        timing: Timing::default(),
+    }
+}
+
+fn purse(name: &str, units: i64) -> Balance {
+    Balance {
+        asset: Asset::parse(name).unwrap(),
+        free: Amount::new(units.into()),
+        locked: Amount::ZERO,
+    }
+}
+
+pub(crate) fn instrument() -> Instrument {
+    let price = |text: &str| Price::parse(text).unwrap();
+    let qty = |text: &str| Qty::parse(text).unwrap();
+    let filters = vec![
+        Filter::Price { min: price("0.01"), max: price("1000000"), tick: price("0.01") },
+        Filter::LotSize { min: qty("0.001"), max: qty("100000"), step: qty("0.001") },
+        Filter::MinNotional { min: Quote::parse("5").unwrap(), market: true },
+    ];
+    Instrument::new(PAIR, Symbol::parse("AAA/USDT").unwrap(), filters)
+}
+
+pub(crate) fn draft() -> Draft {
+    toml::from_str(
+        r#"
+        name = "wire"
+        pairs = ["AAA/USDT"]
+        base_order_volume = "100"
+        safety_order_volume = "100"
+        safety_order_step_pct = "1"
+        max_safety_orders = 2
+        active_safety_orders_count = 2
+        take_profit_pct = "2"
+        "#,
+    )
+    .unwrap()
+}
