@@ -80,7 +80,7 @@ pub(super) struct Recent {
     order: VecDeque<Mark>,
 }
 
-/// Reads a frame. Times in errors are told in the venue's own.
+/// Reads a frame. A wait of which the exchange does not say the end has one in the past.
 pub(super) fn read(text: &str) -> Result<Frame, Unreadable> {
     let row: wire::ApiFrame<'_> = serde_json::from_str(text)?;
     if let Some(raw) = row.event {

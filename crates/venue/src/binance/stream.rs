@@ -192,6 +192,8 @@ impl Feed {
             self.take_over(number);
             return;
         }
+        // Numbers may begin anew while nobody looks, as when the test network is wiped.
+        self.newest.clear();
         let live = std::mem::take(&mut self.live);
         self.gap(live, fault.into());
     }

@@ -358,9 +358,9 @@ impl Shared {
             }
             Word::No(refusal) => (ASK_AGAIN, LostReason::Refused(refusal)),
             Word::Wait { retry_at, .. } => {
-                let wait = Duration::from_millis(retry_at.since(self.rest.now()).ms().into());
-                let text = "the exchange asks to wait";
-                (wait.max(ASK_SOON), LostReason::Refused(refusal(-1003, text)))
+                let told = Duration::from_millis(retry_at.since(self.rest.now()).ms().into());
+                let wait = if told.is_zero() { ASK_AGAIN } else { told.max(ASK_SOON) };
+                (wait, LostReason::Refused(refusal(-1003, "the exchange asks to wait")))
             }
             Word::Yes | Word::Unknown { .. } | Word::Alien => {
                 let text = "the exchange does not say why";

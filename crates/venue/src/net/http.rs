@@ -208,13 +208,19 @@ fn fault(error: &reqwest::Error) -> HttpFault {
 
 /// What an IO error while connecting means.
 pub(crate) fn connect_fault(error: &io::Error) -> HttpFault {
-    if error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some() {
+    if is_tls(error) {
         return HttpFault::Tls;
     }
     if error.kind() == io::ErrorKind::ConnectionRefused {
         return HttpFault::ConnectionRefused;
     }
     HttpFault::Unreachable
+}
+
+/// Whether an error of TLS is wrapped in it, however often.
+fn is_tls(error: &io::Error) -> bool {
+    let Some(inner) = error.get_ref() else { return false };
+    inner.is::<rustls::Error>() || inner.downcast_ref::<io::Error>().is_some_and(is_tls)
 }
 
 impl HttpAnswer {

@@ -3,7 +3,7 @@
 //! A socket that says nothing is asked with a ping; one that does not answer is dead, whatever TCP
 //! believes.
 
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::Url;
@@ -197,18 +197,12 @@ fn open_fault(error: &Error) -> SocketFault {
                 .map(Duration::from_secs),
         },
         Error::Tls(_) => HttpFault::Tls.into(),
-        Error::Io(io) if is_tls(io) => HttpFault::Tls.into(),
         Error::Io(io) => connect_fault(io).into(),
         Error::Protocol(_) | Error::HttpFormat(_) | Error::Utf8(_) | Error::Capacity(_) => {
             SocketFault::NotSocket
         }
         _ => HttpFault::Unreachable.into(),
     }
-}
-
-/// Data that no TLS peer sends.
-fn is_tls(error: &io::Error) -> bool {
-    error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "a foreign enum; all other cases say the same")]
