@@ -240,3 +240,55 @@ impl Meter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use reqwest::header::HeaderMap;
+
+    use super::*;
+    use crate::net::{clock::SystemClock, http::HttpLimits};
+
+    fn rest() -> Rest {
+        let http = Http::new(HttpLimits::default()).unwrap();
+        Rest::new("binance", String::new(), http, Arc::new(SystemClock::new()))
+    }
+
+    fn answer(code: i32) -> HttpAnswer {
+        let body = format!(r#"{{"code":{code},"msg":"x"}}"#).into_bytes();
+        HttpAnswer { status: 400, headers: HeaderMap::new(), body }
+    }
+
+    #[test]
+    fn a_refused_stamp_wakes_the_keeper_of_the_clock() {
+        let rest = rest();
+
+        rest.word(&answer(-2010), &mut Meter::default());
+        assert!(rest.resync.notified().now_or_never().is_none());
+
+        rest.word(&answer(-1021), &mut Meter::default());
+        assert!(rest.resync.notified().now_or_never().is_some());
+    }
+
+    #[test]
+    fn counts_without_a_window_that_we_know_are_left_out() {
+        let mut meter = Meter::default();
+        let mut answer = answer(-2010);
+        for (name, value) in [
+            ("x-mbx-order-count-10s", "7"),
+            ("x-mbx-order-count-1d", "-3"),
+            ("x-mbx-order-count-", "1"),
+            ("x-mbx-order-count-1w", "1"),
+            ("x-mbx-order-count-99999999999d", "1"),
+            ("x-mbx-used-weight", "9"),
+            ("x-mbx-used-weight-1m", "-1"),
+        ] {
+            answer.headers.insert(name, value.parse().unwrap());
+        }
+
+        meter.read(&answer);
+
+        assert_eq!(meter.order_counts, [(Millis::from_secs(10), 7)]);
+        assert_eq!(meter.used_weight, Some(9));
+    }
+}
