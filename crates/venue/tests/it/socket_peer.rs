@@ -18,7 +18,10 @@ use tranche_venue::net::tasks::{Task, spawn};
 #[derive(Debug, Clone)]
 pub(crate) enum Act {
     Say(String),
+    /// Only the connection that was opened in that place, from one.
+    SayOn(usize, String),
     HangUp,
+    HangUpOn(usize),
     /// Neither reads nor writes any more.
     GoDeaf,
 }
@@ -50,8 +53,8 @@ impl SocketPeer {
                 let reply = Arc::clone(&reply);
                 guests.lock().unwrap().push(spawn("socket guest", async move {
                     if let Ok(socket) = accept_async(stream).await {
-                        count.fetch_add(1, Ordering::SeqCst);
-                        serve(socket, acts, &log, &*reply).await;
+                        let number = count.fetch_add(1, Ordering::SeqCst) + 1;
+                        serve((number, socket), acts, &log, &*reply).await;
                     }
                 }));
             }
@@ -81,7 +84,7 @@ pub(crate) fn yes(frame: &Value) -> Option<Value> {
 }
 
 async fn serve(
-    mut socket: WebSocketStream<TcpStream>,
+    (number, mut socket): (usize, WebSocketStream<TcpStream>),
     mut acts: broadcast::Receiver<Act>,
     log: &Mutex<Vec<Value>>,
     reply: &(impl Fn(&Value) -> Option<Value> + Send + Sync),
@@ -102,12 +105,14 @@ async fn serve(
                 Some(Err(_)) | None => return,
             },
             act = acts.recv() => match act {
-                Ok(Act::Say(text)) => {
+                Ok(Act::SayOn(other, _)) if other != number => {}
+                Ok(Act::Say(text) | Act::SayOn(_, text)) => {
                     if socket.send(Message::text(text)).await.is_err() {
                         return;
                     }
                 }
-                Ok(Act::HangUp) | Err(_) => return,
+                Ok(Act::HangUpOn(other)) if other != number => {}
+                Ok(Act::HangUp | Act::HangUpOn(_)) | Err(_) => return,
                 Ok(Act::GoDeaf) => std::future::pending().await,
             },
         }

@@ -161,6 +161,86 @@ async fn nothing_is_missing_when_a_stream_is_replaced() {
     assert!(3 <= peer.opened(), "{}", peer.opened());
 }
 
+/// Waits until the peer has heard that many requests.
+async fn heard(peer: &SocketPeer, count: usize) {
+    for _ in 0..1000 {
+        if count <= peer.heard().len() {
+            return;
+        }
+        tokio::time::sleep(ms(10)).await;
+    }
+    panic!("{} requests, not {count}", peer.heard().len());
+}
+
+fn on(connection: usize, act: Act) -> Act {
+    let Act::Say(text) = act else { panic!("{act:?}") };
+    Act::SayOn(connection, text)
+}
+
+#[tokio::test]
+async fn what_only_the_new_stream_heard_is_told_after_it_took_over() {
+    let peer = SocketPeer::start(yes).await;
+    let mut settings = settings(1, peer.port);
+    settings.relay.overlap = ms(1000);
+    let (_binance, mut market) = live(settings).await;
+    peer.act(on(1, Act::Say(r#"{"e":"serverShutdown","E":1}"#.to_owned())));
+    heard(&peer, 2).await;
+
+    peer.act(on(2, trade(5)));
+    peer.act(on(2, trade(6)));
+    tokio::time::sleep(ms(100)).await;
+    peer.act(on(1, trade(4)));
+    peer.act(on(1, trade(5)));
+
+    for id in 4..=6 {
+        assert_eq!(trade_id(&next(&mut market.events).await), id);
+    }
+    peer.act(trade(7));
+    assert_eq!(trade_id(&next(&mut market.events).await), 7);
+}
+
+#[tokio::test]
+async fn what_only_the_new_private_stream_heard_is_told_after_it_took_over() {
+    let peer = SocketPeer::start(numbers()).await;
+    let mut settings = settings(1, peer.port);
+    settings.relay.overlap = ms(1000);
+    let binance = start(settings);
+    let mut stream = account(&binance, "first").private_stream();
+    assert_eq!(next(&mut stream).await, PrivateMessage::Live);
+    peer.act(on(1, Act::Say(r#"{"event":{"e":"serverShutdown","E":1}}"#.to_owned())));
+    heard(&peer, 2).await;
+    tokio::time::sleep(ms(100)).await;
+
+    peer.act(on(2, filled(0, 5)));
+    peer.act(on(2, filled(0, 6)));
+    tokio::time::sleep(ms(100)).await;
+    peer.act(on(1, filled(0, 4)));
+    peer.act(on(1, filled(0, 5)));
+
+    for id in 4..=6 {
+        assert_eq!(fill(&mut stream).await, id);
+    }
+}
+
+#[tokio::test]
+async fn a_new_stream_that_is_ready_covers_for_one_that_breaks() {
+    let peer = SocketPeer::start(yes).await;
+    let mut settings = settings(1, peer.port);
+    settings.relay.overlap = ms(8000);
+    let (_binance, mut market) = live(settings).await;
+    peer.act(on(1, Act::Say(r#"{"e":"serverShutdown","E":1}"#.to_owned())));
+    heard(&peer, 2).await;
+    tokio::time::sleep(ms(100)).await;
+
+    peer.act(on(2, trade(5)));
+    tokio::time::sleep(ms(100)).await;
+    peer.act(Act::HangUpOn(1));
+
+    assert_eq!(trade_id(&next(&mut market.events).await), 5);
+    peer.act(trade(6));
+    assert_eq!(trade_id(&next(&mut market.events).await), 6);
+}
+
 #[tokio::test]
 async fn an_announced_shutdown_is_no_gap() {
     let peer = SocketPeer::start(yes).await;
