@@ -3,12 +3,7 @@
 mod carry;
 mod take;
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use tokio::{
     sync::mpsc,
@@ -25,9 +20,7 @@ use tranche_trading::{
     event::Event,
     shard::{Input, Options, Output, Shard},
 };
-use tranche_venue::venue::{
-    Market, PrivateMessage, Report, Venue, VenueAccount, Watched,
-};
+use tranche_venue::venue::{Market, PrivateMessage, Report, Venue, VenueAccount, Watched};
 
 use crate::{
     handle::{Ask, Handle, Running, Told, Verdicts},

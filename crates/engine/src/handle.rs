@@ -130,7 +130,8 @@ impl Handle {
 /// Verdicts that are waited for, by command.
 #[derive(Default)]
 pub(crate) struct Verdicts {
-    waiting: std::collections::BTreeMap<(AccountId, CommandId), oneshot::Sender<Result<(), String>>>,
+    waiting:
+        std::collections::BTreeMap<(AccountId, CommandId), oneshot::Sender<Result<(), String>>>,
 }
 
 impl Verdicts {

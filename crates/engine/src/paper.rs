@@ -77,7 +77,8 @@ impl Paper {
         inner.exchange.submit(account, call, now);
         let replies = inner.exchange.take_replies(now);
         inner.tell();
-        let own = replies.into_iter().find(|(owner, reply)| *owner == account && reply.call == call);
+        let own =
+            replies.into_iter().find(|(owner, reply)| *owner == account && reply.call == call);
         own.map_or(Outcome::Unknown, |(_, reply)| reply.outcome)
     }
 

@@ -106,6 +106,12 @@ Examples:
   tranche demo --seed 42 --bots 12 --speed 600
   tranche demo --candles bitfinex-BTCUSD-1m-2018.csv.zst
   tranche demo --headless --for 60s --json
+  tranche demo --faults usual
+  tranche demo --market live
+
+The bots trade through the real client, over sockets, on a simulated exchange on this machine. Its
+market passes fast, while bots and calls live in real time. --in-process leaves the sockets out and
+lets everything live in the market's time, as a backtest does.
 
 Without --candles the prices are made up from the seed. Keys: q quit, space pause, + and - speed,
 p pause entries, r resume, c close all deals, tab next bot.
@@ -126,6 +132,16 @@ pub(crate) struct DemoTask {
     /// Trade on recorded candles; with the pair's name before the file if that does not hold it
     #[arg(long, value_name = "[PAIR=]FILE")]
     pub(crate) candles: Option<String>,
+    /// Whose prices: made up or from --candles, or those of Binance with paper money (needs the internet
+    /// and no key)
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) market: MarketName,
+    /// Trade without sockets, under one virtual clock
+    #[arg(long)]
+    pub(crate) in_process: bool,
+    /// Let calls and events go wrong: `usual`, or a TOML file as for `tranche simserver`
+    #[arg(long, value_name = "PROFILE", conflicts_with = "in_process")]
+    pub(crate) faults: Option<String>,
     /// Simulated seconds in one second [default: 3600]
     #[arg(long, value_name = "FACTOR", env = "TRANCHE_SPEED")]
     pub(crate) speed: Option<u32>,
@@ -174,6 +190,14 @@ pub(crate) enum PathName {
     /// The extreme nearer to the open first
     #[default]
     Nearest,
+}
+
+/// Whose prices the demo trades on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum MarketName {
+    #[default]
+    Generated,
+    Live,
 }
 
 impl From<ModeName> for Mode {

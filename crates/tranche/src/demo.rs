@@ -1,13 +1,16 @@
-//! `tranche demo`: bots on a simulated exchange, through the durable driver, thrown out of memory
+//! `tranche demo`: bots on a simulated exchange, through the real client and sockets, thrown out of memory
 //! and loaded again every simulated hour.
 
 mod bar;
 mod bots;
+mod faults;
 mod feed;
+mod floor;
 mod pace;
 mod screen;
 mod terminal;
 mod view;
+mod wire;
 mod words;
 mod world;
 
@@ -31,10 +34,11 @@ use tranche_model::{
 use self::{
     feed::Feed,
     pace::{Pace, SPEED_MAX},
+    wire::Plan,
     world::{Reached, World},
 };
 use crate::{
-    cli::{DemoTask, TermsOptions},
+    cli::{DemoTask, MarketName, TermsOptions},
     console::{self, Stopwatch},
     logs,
     market::Market,
@@ -43,6 +47,8 @@ use crate::{
 };
 
 const BOTS_MAX: u16 = 10_000;
+/// Above it, real sockets are no measure any more: bots live in real time.
+const WIRE_SPEED_MAX: u32 = 36_000;
 /// With more, an account would reach the exchange's bound on open orders.
 const BOTS_PER_ACCOUNT: u16 = 20;
 const HEADLESS_FOR: Duration = Duration::from_mins(1);
@@ -69,7 +75,7 @@ pub(crate) fn run(task: &DemoTask, settings: &Settings) -> Result<ExitCode> {
     }
     let duration = task.duration.as_deref().map(settings::duration).transpose()?;
     let speed = speed(task, settings)?;
-    let mut world = world(task, settings)?;
+    let mut world = world(task, settings, speed)?;
     let mut pace = Pace::new(speed, world.start);
     let watch = Stopwatch::start();
     if is_screen {
@@ -78,24 +84,37 @@ pub(crate) fn run(task: &DemoTask, settings: &Settings) -> Result<ExitCode> {
         headless(&mut world, &mut pace, duration.unwrap_or(HEADLESS_FOR))?;
     }
     world.finish()?;
-    finish(task, &world, &pace, watch.elapsed())
+    let elapsed = watch.elapsed();
+    let code = finish(task, &world, &pace, elapsed)?;
+    world.stop();
+    Ok(code)
 }
 
 fn speed(task: &DemoTask, settings: &Settings) -> Result<u32> {
+    if task.market == MarketName::Live {
+        return Ok(1);
+    }
     let speed = task.speed.unwrap_or(settings.speed);
     if !(1..=SPEED_MAX).contains(&speed) {
         bail!("speed is {speed} (must be from 1 to {SPEED_MAX}); 3600 is an hour each second");
     }
+    if !task.in_process && WIRE_SPEED_MAX < speed {
+        bail!(
+            "speed is {speed} (must be at most {WIRE_SPEED_MAX} over sockets); add --in-process to go \
+             faster"
+        );
+    }
     Ok(speed)
 }
 
-fn world(task: &DemoTask, settings: &Settings) -> Result<World> {
+fn world(task: &DemoTask, settings: &Settings, speed: u32) -> Result<World> {
     let count = task.bots.unwrap_or(settings.bots);
     if !(1..=BOTS_MAX).contains(&count) {
         bail!("bots is {count} (must be from 1 to {BOTS_MAX}); 6 are the default");
     }
     let (instruments, feed) = market(task, settings)?;
-    let bots = bots::bots(count, &instruments)?;
+    let is_quick = !task.in_process && task.market != MarketName::Live;
+    let bots = bots::bots(count, &instruments, is_quick)?;
     let accounts = count.min(2).max(count.div_ceil(BOTS_PER_ACCOUNT));
     let share = count.div_ceil(accounts);
     let accounts: Vec<AccountId> = (1..=accounts).map(|id| AccountId::new(id.into())).collect();
@@ -105,7 +124,20 @@ fn world(task: &DemoTask, settings: &Settings) -> Result<World> {
         let market = feed.source.to_string();
         Recorder::create(path, market, instruments.clone())
     });
-    let mut world = World::new(feed, instruments, &terms, recorder.transpose()?, accounts)?;
+    let recorder = recorder.transpose()?;
+    let faults = task.faults.as_deref().map(faults::profile).transpose()?;
+    let is_recorded = recorder.is_some();
+    let plan = Plan { accounts, terms, speed, faults, is_recorded };
+    let mut world = match task.market {
+        MarketName::Live => {
+            let symbols: Vec<Symbol> = instruments.iter().map(|one| one.symbol).collect();
+            World::live(&symbols, &plan, recorder)?
+        }
+        MarketName::Generated if task.in_process => {
+            World::near(feed, instruments, (&plan.terms, &plan.accounts), recorder)?
+        }
+        MarketName::Generated => World::practice(feed, &instruments, &plan, recorder)?,
+    };
     world.create(&bots)?;
     Ok(world)
 }
@@ -135,7 +167,7 @@ fn generated() -> Result<Instruments> {
 /// Trades without a picture; lines of progress go to stderr.
 fn headless(world: &mut World, pace: &mut Pace, ends_after: Duration) -> Result<()> {
     let watch = Stopwatch::start();
-    console::complain(&format!("{}, speed {}", world.feed.source, pace.speed));
+    console::complain(&format!("{}, speed {}", world.source, pace.speed));
     let mut told = Duration::ZERO;
     let mut has_lagged = false;
     while watch.elapsed() < ends_after {
@@ -144,7 +176,7 @@ fn headless(world: &mut World, pace: &mut Pace, ends_after: Duration) -> Result<
         let most = STRETCH.min(ends_after.saturating_sub(begun));
         let mut is_over = || most < watch.elapsed().saturating_sub(begun);
         let reached = world.run_until(target, &mut is_over)?;
-        pace.settle(world.driver.now());
+        pace.settle(world.floor.now());
         has_lagged |= pace.lags;
         if reached == Reached::End {
             console::complain("the market ends here");
@@ -161,7 +193,7 @@ fn headless(world: &mut World, pace: &mut Pace, ends_after: Duration) -> Result<
     }
     console::complain(&words::progress(world, pace, watch.elapsed()));
     if has_lagged {
-        let passed = world.driver.now().ms().saturating_sub(world.start.ms());
+        let passed = world.floor.now().ms().saturating_sub(world.start.ms());
         let real = i64::try_from(watch.elapsed().as_millis()).unwrap_or(i64::MAX).max(1);
         console::complain(&format!(
             "note: this machine could not keep speed {}; it came to about {}",
@@ -186,7 +218,7 @@ fn finish(task: &DemoTask, world: &World, pace: &Pace, elapsed: Duration) -> Res
         };
         console::say(&serde_json::to_string(&line)?)?;
     } else {
-        console::say(&format!("{}\n{}", world.feed.source, words::progress(world, pace, elapsed)))?;
+        console::say(&format!("{}\n{}", world.source, words::progress(world, pace, elapsed)))?;
     }
     for violation in &world.violations {
         console::complain(&format!("violation: {violation}"));

@@ -87,7 +87,9 @@ impl Scene {
             news,
             last_command: 0,
         };
-        scene.until("the account is ready", |account| account.desk.state == AccountState::Ready).await;
+        scene
+            .until("the account is ready", |account| account.desk.state == AccountState::Ready)
+            .await;
         scene
     }
 
@@ -152,8 +154,7 @@ impl Scene {
             let Self { server, store, auditor, instruments, .. } = self;
             found = store.look(|memory| {
                 server.look(|exchange| {
-                    let books =
-                        Books { exchange, memory, instruments, now: Timestamp::from_ms(0) };
+                    let books = Books { exchange, memory, instruments, now: Timestamp::from_ms(0) };
                     auditor.check(books, &accounts)
                 })
             });

@@ -57,15 +57,20 @@ const CHARACTERS: [Character; 5] = [
     },
 ];
 
+/// How many times shorter the pauses of quick bots are.
+const QUICKER: u32 = 60;
+
 /// What each bot has to trade with, in dollars.
 const FUNDS: i64 = 5000;
 
-/// `count` bots over all instruments.
-pub(crate) fn bots(count: u16, instruments: &Instruments) -> Result<Vec<Config>> {
+/// `count` bots over all instruments. Where the market passes fast and bots live in real time, `is_quick`
+/// ones pause for seconds instead of minutes.
+pub(crate) fn bots(count: u16, instruments: &Instruments, is_quick: bool) -> Result<Vec<Config>> {
     let characters = CHARACTERS.iter().cycle();
     let symbols = instruments.iter().map(|instrument| instrument.symbol).cycle();
     let numbered = (1..=count).zip(characters.zip(symbols));
-    numbered.map(|(number, (character, symbol))| config(number, character, symbol)).collect()
+    let config = |(number, (character, symbol))| config(number, character, symbol, is_quick);
+    numbered.map(config).collect()
 }
 
 /// What an account with so many bots begins with.
@@ -75,7 +80,7 @@ pub(crate) fn balances(bots: u16, instruments: &Instruments) -> Result<Vec<Balan
     Ok(vec![Balance { asset: quote, free: Amount::new(free.get()), locked: Amount::ZERO }])
 }
 
-fn config(number: u16, character: &Character, symbol: Symbol) -> Result<Config> {
+fn config(number: u16, character: &Character, symbol: Symbol, is_quick: bool) -> Result<Config> {
     let (base, safety) = character.volumes;
     let text = format!(
         "name = \"{number} {}\"\npairs = [\"{symbol}\"]\nbase_order_volume = \"{}\"\n\
@@ -85,7 +90,11 @@ fn config(number: u16, character: &Character, symbol: Symbol) -> Result<Config> 
         worth(safety, symbol.quote),
         character.settings
     );
-    let draft: Draft = toml::from_str(&text)?;
+    let mut draft: Draft = toml::from_str(&text)?;
+    if is_quick {
+        draft.cooldown_seconds = draft.cooldown_seconds.div_ceil(QUICKER);
+        draft.stop_loss_timeout_seconds = draft.stop_loss_timeout_seconds.div_ceil(QUICKER);
+    }
     Ok(Config::try_from(draft)?)
 }
 
@@ -113,7 +122,8 @@ mod tests {
         let instruments = Instruments::new(vec![instrument.clone()]).unwrap();
         let price = Price::parse("60000").unwrap();
 
-        for config in bots(5, &instruments).unwrap() {
+        let quick = bots(5, &instruments, true).unwrap();
+        for config in quick.into_iter().chain(bots(5, &instruments, false).unwrap()) {
             config.check_instrument(&instrument, Some(price)).unwrap();
         }
     }

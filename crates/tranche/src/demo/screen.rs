@@ -47,7 +47,7 @@ pub(crate) fn draw(
 ) {
     let bots = view::bots(world);
     let area = frame.area();
-    let markets = lines_of(world.driver.shard.instruments().len());
+    let markets = lines_of(world.floor.instruments().len());
     let spare = area.height.saturating_sub(2 + markets + 1 + 1 + 3 + 1 + 5);
     let rows = lines_of(bots.len()).min(spare.max(BOTS_MIN));
     let [head, prices, deals, detail, logs, foot] = Layout::vertical([
@@ -72,7 +72,7 @@ fn lines_of(count: usize) -> u16 {
 }
 
 fn header(world: &World, pace: &Pace, desk: &Desk, elapsed: Duration) -> Vec<Line<'static>> {
-    let now = world.driver.now();
+    let now = world.floor.now();
     let tally = world.tally;
     let mut first = vec![
         " Tranche demo ".bold().black().on_cyan(),
@@ -114,11 +114,11 @@ fn titled(title: &str) -> Block<'static> {
 }
 
 fn draw_prices(frame: &mut Frame<'_>, area: Rect, world: &World) {
-    let instruments = world.driver.shard.instruments();
+    let instruments = world.floor.instruments();
     let width = usize::from(area.width.saturating_sub(32));
     let lines = instruments.iter().map(|instrument| price_line(world, instrument, width));
     let lines = lines.collect::<Vec<_>>();
-    let title = format!("Prices: {}", words::source(&world.feed.source));
+    let title = format!("Prices: {}", world.source);
     frame.render_widget(Paragraph::new(lines).block(titled(&title)), area);
 }
 
@@ -224,7 +224,7 @@ fn draw_logs(frame: &mut Frame<'_>, area: Rect, world: &World) {
     let [left, right] =
         Layout::horizontal([Constraint::Length(FILLS_WIDTH), Constraint::Min(0)]).areas(area);
     let is_wide = WIDE <= area.width;
-    let instruments = world.driver.shard.instruments();
+    let instruments = world.floor.instruments();
     let fills = world.fills.iter().take(usize::from(left.height));
     let fills = fills.map(|row| Line::from(format!(" {}", words::fill(row, instruments))));
     frame.render_widget(Paragraph::new(fills.collect::<Vec<_>>()).block(titled("Fills")), left);

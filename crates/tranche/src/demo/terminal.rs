@@ -40,7 +40,7 @@ fn show(
         let target = pace.target(begun);
         let mut is_over = || FRAME < watch.elapsed().saturating_sub(begun);
         let reached = world.run_until(target, &mut is_over)?;
-        pace.settle(world.driver.now());
+        pace.settle(world.floor.now());
         terminal.draw(|frame| screen::draw(frame, world, pace, &desk, watch.elapsed()))?;
         let spent = watch.elapsed().saturating_sub(begun);
         let wait = FRAME.saturating_sub(spent);
@@ -92,7 +92,7 @@ fn press(key: KeyCode, world: &mut World, pace: &mut Pace, desk: &mut Desk) -> R
             _ => {}
         }
     }
-    let bots = world.driver.shard.accounts().map(|account| account.bots.len()).sum::<usize>();
+    let bots = world.floor.accounts().into_iter().map(|account| account.bots.len()).sum::<usize>();
     if key == KeyCode::Tab || key == KeyCode::Down {
         desk.selected = (desk.selected + 1) % bots.max(1);
     } else if key == KeyCode::BackTab || key == KeyCode::Up {

@@ -55,7 +55,7 @@ pub(crate) struct DealView {
 
 /// All bots in the order of their numbers.
 pub(crate) fn bots(world: &World) -> Vec<BotView> {
-    let accounts = world.driver.shard.accounts();
+    let accounts = world.floor.accounts().into_iter();
     let mut views: Vec<BotView> = accounts
         .flat_map(|account| account.bots.values().map(move |bot| (account, bot)))
         .filter_map(|(account, bot)| bot_view(world, account, bot))
@@ -66,7 +66,7 @@ pub(crate) fn bots(world: &World) -> Vec<BotView> {
 
 fn bot_view(world: &World, account: &Account, bot: &Bot) -> Option<BotView> {
     let lane = bot.lanes.first()?;
-    let instrument = world.driver.shard.instruments().get(lane.instrument)?;
+    let instrument = world.floor.instruments().get(lane.instrument)?;
     let config = bot.head.current()?;
     let deal =
         lane.deal.as_ref().and_then(|deal| deal_view(world, (account, bot), deal, instrument));
@@ -92,7 +92,7 @@ fn idle(world: &World, account: &Account, bot: &Bot, lane: &Lane) -> String {
     if account.desk.entries() != Entries::Allowed || bot.head.entries_paused {
         return "entries paused, r resumes".to_owned();
     }
-    let wait = lane.cooldown_until.since(world.driver.now()).ms().div_ceil(1000);
+    let wait = lane.cooldown_until.since(world.floor.bot_now()).ms().div_ceil(1000);
     if 0 < wait {
         return format!("next deal in {wait} s");
     }
@@ -106,9 +106,9 @@ fn deal_view(
     instrument: &Instrument,
 ) -> Option<DealView> {
     let config = bot.head.config(deal.version)?;
-    let price = world.driver.exchange.last_price(instrument.id).unwrap_or(deal.seen);
+    let price = world.floor.price(instrument.id).unwrap_or(deal.seen);
     let fees = account.desk.settings.fees;
-    let scene = Scene { config: &config, instrument, fees, now: world.driver.now() };
+    let scene = Scene { config: &config, instrument, fees, now: world.floor.bot_now() };
     let most = config.max_safety_orders();
     let next = deal.levels.open(most).next();
     let next_safety = deal.origin.zip(next).and_then(|(base, number)| {

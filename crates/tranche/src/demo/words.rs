@@ -64,7 +64,7 @@ pub(crate) fn source(source: &Source) -> String {
 }
 
 pub(crate) fn quote_of(world: &World) -> String {
-    let first = world.driver.shard.instruments().iter().next();
+    let first = world.floor.instruments().iter().next();
     first.map_or_else(String::new, |instrument| instrument.symbol.quote.to_string())
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn why(record: &WhyRecord, is_wide: bool) -> String {
 /// One line for those who watch no screen.
 pub(crate) fn progress(world: &World, pace: &Pace, elapsed: Duration) -> String {
     let tally = world.tally;
-    let now = world.driver.now();
+    let now = world.floor.now();
     let state = if world.violations.is_empty() { "books balance" } else { "BOOKS DIFFER" };
     let lag = if pace.lags { ", slower than asked" } else { "" };
     format!(

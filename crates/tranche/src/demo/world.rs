@@ -1,18 +1,22 @@
-//! The simulated world of the demo: bots, their exchange, their store, and the auditor over all.
+//! The world of the demo: bots, their exchange, their store, and the auditor over all.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use tranche_model::{
+    asset::Symbol,
     candle::Tick,
     ids::{AccountId, BotId, CommandId, InstrumentId},
     instrument::Instruments,
-    money::{Price, Quote},
+    money::{Price, Qty, Quote},
     record::FillRow,
     time::{Millis, Timestamp},
 };
 use tranche_sim::{
-    audit::{Auditor, Books},
+    audit::{Auditor, Books, Violation},
     driver::{Driver, Setup},
 };
 use tranche_trading::{
@@ -22,7 +26,12 @@ use tranche_trading::{
     why::{Why, WhyRecord},
 };
 
-use super::feed::Feed;
+use super::{
+    feed::Feed,
+    floor::Floor,
+    wire::{Plan, Wire},
+    words,
+};
 use crate::{recording::Recorder, settings::Terms};
 
 const HOUR: Millis = Millis::from_secs(3600);
@@ -32,6 +41,10 @@ const REMEMBERED: usize = 200;
 const CURVE_STEP_MS: i64 = 5 * 60 * 1000;
 /// After the last tick, what is on its way arrives.
 const SETTLING: Millis = Millis::from_secs(60);
+/// Over sockets: how often a look at the books is repeated until nothing is under way, and how many times.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+const LOOKS_MAX: u32 = 6000;
+const NO_PRICES: &str = "the market has no prices";
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, Default)]
@@ -52,8 +65,10 @@ pub(crate) struct Curve {
 }
 
 pub(crate) struct World {
-    pub(crate) driver: Driver,
-    pub(crate) feed: Feed,
+    pub(crate) floor: Floor,
+    /// Absent when prices come from a real exchange.
+    feed: Option<Feed>,
+    pub(crate) source: String,
     pub(crate) accounts: Vec<AccountId>,
     pub(crate) tally: Tally,
     pub(crate) curves: BTreeMap<InstrumentId, Curve>,
@@ -80,20 +95,64 @@ pub(crate) enum Reached {
 }
 
 impl World {
-    pub(crate) fn new(
+    /// Under one virtual clock, in this process.
+    pub(crate) fn near(
         mut feed: Feed,
         instruments: Instruments,
-        terms: &Terms,
+        (terms, accounts): (&Terms, &[AccountId]),
         recorder: Option<Recorder>,
-        accounts: Vec<AccountId>,
     ) -> Result<Self> {
-        let Some(start) = feed.next_at() else { bail!("the market has no prices") };
+        let start = feed.next_at().context(NO_PRICES)?;
         let mut setup = Setup::default();
         setup.shard.record = recorder.is_some();
+        let mut driver = Driver::new(instruments, setup, start);
+        for account in accounts {
+            let (fees, fee_asset) = (terms.fees, terms.fee_asset);
+            driver.exchange.add_account(*account, fees, fee_asset, terms.balances.clone())?;
+            driver.own(*account, terms.account());
+        }
+        let source = words::source(&feed.source);
+        Self::on(Floor::Near(Box::new(driver)), Some(feed), (source, start), (accounts, recorder))
+    }
+
+    /// Over sockets, on an exchange of our own.
+    pub(crate) fn practice(
+        mut feed: Feed,
+        instruments: &Instruments,
+        plan: &Plan,
+        recorder: Option<Recorder>,
+    ) -> Result<Self> {
+        let start = feed.next_at().context(NO_PRICES)?;
+        let wire = Wire::practice(instruments, plan, start)?;
+        let source = words::source(&feed.source);
+        let floor = Floor::Wire(Box::new(wire));
+        Self::on(floor, Some(feed), (source, start), (&plan.accounts, recorder))
+    }
+
+    /// On the real exchange's prices, with paper accounts.
+    pub(crate) fn live(
+        symbols: &[Symbol],
+        plan: &Plan,
+        recorder: Option<Recorder>,
+    ) -> Result<Self> {
+        let wire = Wire::live(symbols, plan)?;
+        let start = wire.now();
+        let source = "live prices of Binance, paper money".to_owned();
+        let floor = Floor::Wire(Box::new(wire));
+        Self::on(floor, None, (source, start), (&plan.accounts, recorder))
+    }
+
+    fn on(
+        floor: Floor,
+        feed: Option<Feed>,
+        (source, start): (String, Timestamp),
+        (accounts, recorder): (&[AccountId], Option<Recorder>),
+    ) -> Result<Self> {
         let mut world = Self {
-            driver: Driver::new(instruments, setup, start),
+            floor,
             feed,
-            accounts,
+            source,
+            accounts: accounts.to_vec(),
             tally: Tally::default(),
             curves: BTreeMap::new(),
             fills: VecDeque::new(),
@@ -105,15 +164,6 @@ impl World {
             restart_at: start.plus(HOUR),
             last_command: 0,
         };
-        for account in world.accounts.clone() {
-            world.driver.exchange.add_account(
-                account,
-                terms.fees,
-                terms.fee_asset,
-                terms.balances.clone(),
-            )?;
-            world.driver.own(account, terms.account());
-        }
         world.listen()?;
         Ok(world)
     }
@@ -127,11 +177,7 @@ impl World {
                 account,
                 CommandBody::CreateBot { bot, config: Box::new(config.clone()) },
             )?;
-            let is_there = self
-                .driver
-                .shard
-                .account(account)
-                .is_some_and(|known| known.bots.contains_key(&bot));
+            let is_there = self.floor.accounts().iter().any(|known| known.bots.contains_key(&bot));
             if !is_there {
                 bail!("bot {} cannot trade on this market", config.name());
             }
@@ -141,7 +187,8 @@ impl World {
 
     pub(crate) fn command(&mut self, account: AccountId, body: CommandBody) -> Result<()> {
         self.last_command += 1;
-        self.driver.command(account, Command { id: CommandId::new(self.last_command), body });
+        let id = CommandId::new(self.last_command);
+        self.floor.command(account, Command { id, body })?;
         self.listen()
     }
 
@@ -159,13 +206,14 @@ impl World {
         is_over: &mut dyn FnMut() -> bool,
     ) -> Result<Reached> {
         for count in 1_u32.. {
-            let Some(at) = self.feed.next_at() else { return Ok(Reached::End) };
+            let Some(feed) = &mut self.feed else { break };
+            let Some(at) = feed.next_at() else { return Ok(Reached::End) };
             self.restart_before(at.min(target))?;
             if target < at {
                 break;
             }
-            if let Some(tick) = self.feed.take() {
-                self.driver.tick(&tick);
+            if let Some(tick) = self.feed.as_mut().and_then(Feed::take) {
+                self.floor.tick(&tick);
                 self.note(&tick);
                 self.listen()?;
             }
@@ -173,16 +221,22 @@ impl World {
                 return Ok(Reached::Short);
             }
         }
-        self.driver.advance(target);
+        self.floor.advance(target)?;
+        if self.feed.is_none() {
+            self.restart_before(self.floor.now())?;
+            self.note_live();
+        }
         self.listen()?;
         Ok(Reached::Target)
     }
 
     /// Lets what is on its way arrive, looks at everything once more, closes the recording.
     pub(crate) fn finish(&mut self) -> Result<()> {
-        self.driver.advance(self.driver.now().plus(SETTLING));
+        if let Floor::Near(driver) = &mut self.floor {
+            driver.advance(driver.now().plus(SETTLING));
+        }
         self.listen()?;
-        self.audit();
+        self.audit()?;
         if let Some(recorder) = self.recorder.take() {
             let events = recorder.finish()?;
             tracing::info!(events, "recorded");
@@ -190,15 +244,23 @@ impl World {
         Ok(())
     }
 
+    /// Ends what runs beside.
+    pub(crate) fn stop(self) {
+        match self.floor {
+            Floor::Near(_) => {}
+            Floor::Wire(wire) => wire.stop(),
+        }
+    }
+
     /// Every simulated hour the books are compared, then every account is thrown out of memory and
     /// loaded from the store, as after a crash.
     fn restart_before(&mut self, at: Timestamp) -> Result<()> {
         while self.restart_at <= at {
-            self.driver.advance(self.restart_at);
+            self.floor.advance(self.restart_at)?;
             self.listen()?;
-            self.audit();
+            self.audit()?;
             for account in self.accounts.clone() {
-                self.driver.evict(account);
+                self.floor.evict(account)?;
                 self.tally.restarts += 1;
             }
             self.listen()?;
@@ -207,14 +269,49 @@ impl World {
         Ok(())
     }
 
-    fn audit(&mut self) {
-        let books = Books::of(&self.driver);
-        for violation in self.auditor.check(books, self.driver.shard.accounts()) {
+    fn audit(&mut self) -> Result<()> {
+        let found = match &mut self.floor {
+            Floor::Near(driver) => {
+                let books = Books::of(driver);
+                self.auditor.check(books, driver.shard.accounts())
+            }
+            Floor::Wire(_) => self.audit_when_quiet()?,
+        };
+        for violation in found {
             self.violations.insert(format!("{}: {}", violation.invariant, violation.text));
         }
-        for account in &self.accounts {
-            if self.driver.shard.account(*account).is_none() {
-                self.violations.insert(format!("account {account} is not loaded"));
+        let loaded: BTreeSet<AccountId> =
+            self.floor.accounts().iter().map(|account| account.desk.id).collect();
+        for account in self.accounts.iter().filter(|account| !loaded.contains(account)) {
+            self.violations.insert(format!("account {account} is not loaded"));
+        }
+        Ok(())
+    }
+
+    /// Over sockets, what differs may still be on its way: a difference counts when it stays.
+    fn audit_when_quiet(&mut self) -> Result<Vec<Violation>> {
+        let mut found = Vec::new();
+        for _ in 0..LOOKS_MAX {
+            self.listen()?;
+            let Floor::Wire(wire) = &mut self.floor else { break };
+            if let Some(violations) = wire.audit(&mut self.auditor)? {
+                found = violations;
+                if found.is_empty() {
+                    break;
+                }
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(found)
+    }
+
+    /// Prices that nobody pushed.
+    fn note_live(&mut self) {
+        let (at, instruments) = (self.floor.now(), self.floor.instruments());
+        let ids: Vec<InstrumentId> = instruments.iter().map(|one| one.id).collect();
+        for instrument in ids {
+            if let Some(price) = self.floor.price(instrument) {
+                self.note(&Tick { instrument, price, qty: Qty::ZERO, at });
             }
         }
     }
@@ -233,7 +330,7 @@ impl World {
     }
 
     fn listen(&mut self) -> Result<()> {
-        for told in self.driver.take_told() {
+        for told in self.floor.take_told() {
             self.auditor.observe(&told);
             if let Some(recorder) = &mut self.recorder {
                 recorder.observe(&told)?;
