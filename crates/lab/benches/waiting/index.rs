@@ -24,12 +24,13 @@ const FAR: Timestamp = Timestamp::from_ms(1_800_000_000_000);
 /// Enough visits for a mean, few enough for a million bots.
 const VISITS: usize = 20_000_000;
 
-pub(crate) fn measure(trades: &[Price], figures: &mut Figures) {
+/// At one size only, if one is given.
+pub(crate) fn measure(trades: &[Price], only: Option<usize>, figures: &mut Figures) {
     let clock = Times::of_clock();
     figures.put("index/clock".to_owned(), clock);
     let instruments = world::instruments(1);
     let mut kinds = [("quiet", Vec::new()), ("trail", Vec::new()), ("ordered", Vec::new())];
-    for bots in SIZES {
+    for bots in only.map_or_else(|| SIZES.to_vec(), |only| vec![only]) {
         let thirds = replay(&instruments, trades, bots, third);
         tell(figures, &format!("index/thirds/{bots}"), &thirds);
         kinds[0].1.push((bots, thirds.quiet.steady_mean() - clock));

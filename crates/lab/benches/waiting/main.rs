@@ -1,6 +1,7 @@
 //! How much memory waiting bots take, and how long a tick takes to find those that must act.
 //!
-//! Prints figures as they come; `--json FILE` writes all of them for the table.
+//! Prints figures as they come; `--json FILE` writes all of them for the table. For a profiler,
+//! `--only memory|index|hits` measures one part, and `--bots N` the index at one size.
 #![expect(
     clippy::as_conversions,
     clippy::cast_possible_truncation,
@@ -34,17 +35,30 @@ mod world;
 use self::figures::Figures;
 
 fn main() {
-    let mut arguments = std::env::args().skip_while(|argument| argument != "--json").skip(1);
     let mut figures = Figures::default();
+    let only = argument("--only");
+    let wanted = |part: &str| only.as_ref().is_none_or(|only| only == part);
     // First of all: memory that others gave back would hide growth.
-    memory::measure(&mut figures);
+    if wanted("memory") {
+        memory::measure(&mut figures);
+    }
     let (source, trades) = market::trades();
     println!("{source}: {} ticks", trades.len());
     figures.note("market", &source.to_string());
     figures.note("year", &market::year_source().to_string());
-    index::measure(&trades, &mut figures);
-    hits::measure(&trades, &mut figures);
-    if let Some(path) = arguments.next() {
+    if wanted("index") {
+        let bots = argument("--bots").map(|bots| bots.parse().unwrap());
+        index::measure(&trades, bots, &mut figures);
+    }
+    if wanted("hits") {
+        hits::measure(&trades, &mut figures);
+    }
+    if let Some(path) = argument("--json") {
         std::fs::write(path, figures.json()).unwrap();
     }
+}
+
+/// What follows this word on the command line.
+fn argument(name: &str) -> Option<String> {
+    std::env::args().skip_while(|argument| argument != name).nth(1)
 }
