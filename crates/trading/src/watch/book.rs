@@ -96,13 +96,13 @@ impl Book {
             && self.trails.is_quiet(price)
     }
 
-    /// A lane that this price wakes.
-    pub(super) fn crossed(&self, price: Units) -> Option<u32> {
+    /// Takes every level that this price crosses out of the trees and appends whose it is; whoever
+    /// waits twice is named twice. The lanes themselves keep theirs up to [`Book::clear_crossed`].
+    pub(super) fn take_crossed(&mut self, price: Units, ids: &mut Vec<u32>) {
         let price = price.get();
-        self.below
-            .reached(price)
-            .or_else(|| self.above.reached(price.saturating_neg()))
-            .or_else(|| self.trails.retraced(price))
+        self.below.take_reached(price, ids);
+        self.above.take_reached(price.saturating_neg(), ids);
+        self.trails.take_retraced(price, ids);
     }
 
     /// Why this price wakes the lane.
@@ -147,20 +147,19 @@ impl Book {
         }
     }
 
-    /// Takes out the levels of a lane that this price crosses.
-    pub(super) fn drop_crossed(&mut self, id: u32, lane: &mut Lane, price: Units) {
+    /// Makes a lane forget what [`Book::take_crossed`] took.
+    pub(super) fn clear_crossed(&self, lane: &mut Lane, price: Units) {
         let price = price.get();
-        if let Some(level) = lane.low_level().filter(|level| price <= *level) {
-            self.below.change(Some(level), None, id);
+        if lane.low_level().is_some_and(|level| price <= level) {
             (lane.below, lane.any_price) = (None, false);
         }
-        if let Some(level) = lane.high_level().filter(|level| price.saturating_neg() <= *level) {
-            self.above.change(Some(level), None, id);
+        if lane.high_level().is_some_and(|level| price.saturating_neg() <= level) {
             lane.above = None;
         }
         let peak = self.trails.peak(lane.group);
         if peak.is_some_and(|peak| price <= peak.trigger(lane.deviation)) {
-            self.trails.leave(id, lane);
+            lane.group = Lane::ALONE;
+            lane.peak = peak;
         }
     }
 

@@ -32,8 +32,9 @@ pub struct Index {
     checkpoint_at: Timestamp,
     /// Whether a peak rose since the last round.
     has_risen: bool,
-    /// The wakes of the input at hand; kept for its memory.
+    /// The wakes of the input at hand; kept for its memory, as the next two.
     hits: Vec<Hit>,
+    crossed: Vec<u32>,
     told: Vec<(u32, Units)>,
 }
 
@@ -62,6 +63,7 @@ impl Index {
             checkpoint_at: Timestamp::MIN,
             has_risen: false,
             hits: Vec::new(),
+            crossed: Vec::new(),
             told: Vec::new(),
         }
     }
@@ -253,8 +255,10 @@ impl Index {
                 self.checkpoint_at = self.checkpoint_at.max(print.at);
             }
         }
-        while let Some(id) = book.crossed(print.units) {
-            let Some(lane) = self.lanes.get_mut(id) else { break };
+        book.take_crossed(print.units, &mut self.crossed);
+        self.hits.reserve(self.lanes.awake(&self.crossed));
+        for id in self.crossed.drain(..) {
+            let Some(lane) = self.lanes.get_mut(id) else { continue };
             if !lane.is_muted
                 && let Some(crossing) = book.crossing(lane, print.units)
             {
@@ -264,7 +268,7 @@ impl Index {
                 self.hits.push(Hit { overshoot: crossing.overshoot, wake });
                 lane.is_muted = true;
             }
-            book.drop_crossed(id, lane, print.units);
+            book.clear_crossed(lane, print.units);
         }
     }
 

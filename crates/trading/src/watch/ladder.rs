@@ -31,6 +31,22 @@ impl Ladder {
         if self.top < level { None } else { self.steps.last().map(|(_, id)| *id) }
     }
 
+    /// Takes out every step at or above `level` and appends its id.
+    pub(super) fn take_reached(&mut self, level: i64, ids: &mut Vec<u32>) {
+        while level <= self.top {
+            let Some((_, id)) = self.steps.pop_last() else { break };
+            ids.push(id);
+            self.top = self.steps.last().map_or(Self::NOTHING, |(level, _)| *level);
+        }
+    }
+
+    /// Appends the ids of every step at or above `level`, the highest first.
+    pub(super) fn list_reached(&self, level: i64, ids: &mut Vec<u32>) {
+        if level <= self.top {
+            ids.extend(self.steps.range((level, 0)..).rev().map(|(_, id)| *id));
+        }
+    }
+
     /// An id that waits exactly there.
     pub(super) fn find(&self, level: i64) -> Option<u32> {
         self.steps.range((level, 0)..=(level, u32::MAX)).next().map(|(_, id)| *id)

@@ -147,6 +147,12 @@ impl Lanes {
         self.0.get_mut(cast::index(id))
     }
 
+    /// How many of them are not muted. To count them before each is seen to is what makes a burst cheap:
+    /// their rows lie far apart, and a short loop lets the memory of many come at the same time.
+    pub(super) fn awake(&self, ids: &[u32]) -> usize {
+        ids.iter().filter(|id| self.get(**id).is_some_and(|lane| !lane.is_muted)).count()
+    }
+
     /// The ids that last answered for a book, awake or asleep.
     pub(super) fn of_book(&self, book: u32) -> Vec<u32> {
         let ids = 0..cast::u32_saturating(self.0.len());

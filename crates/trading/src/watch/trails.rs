@@ -26,6 +26,8 @@ pub(super) struct Trails {
     triggers: Ladder,
     /// Groups whose peak rose since their lanes were told.
     risen: BTreeSet<u32>,
+    /// The groups of which a lane fires; kept for its memory.
+    fired: Vec<u32>,
 }
 
 /// Lanes that share a running maximum.
@@ -43,6 +45,13 @@ impl Group {
 
     fn trigger(&self) -> Option<i64> {
         self.lanes.first().map(|(deviation, _)| self.peak.trigger(*deviation))
+    }
+
+    /// Takes out the lanes that fire at this price and appends them.
+    fn take_fired(&mut self, price: i64, ids: &mut Vec<u32>) {
+        while self.trigger().is_some_and(|trigger| price <= trigger) {
+            ids.extend(self.lanes.pop_first().map(|(_, id)| id));
+        }
     }
 }
 
@@ -68,10 +77,21 @@ impl Trails {
         (lowest != Ladder::NOTHING).then(|| lowest.saturating_neg().saturating_add(1))
     }
 
-    /// A lane that fires at this price.
-    pub(super) fn retraced(&self, price: i64) -> Option<u32> {
-        let group = self.group(self.triggers.reached(price)?)?;
-        group.lanes.first().map(|(_, id)| *id)
+    /// Takes out the lanes that fire at this price and appends them. An emptied group is closed, and
+    /// keeps its peak until the place is used again.
+    pub(super) fn take_retraced(&mut self, price: i64, ids: &mut Vec<u32>) {
+        let mut fired = std::mem::take(&mut self.fired);
+        self.triggers.list_reached(price, &mut fired);
+        // Counted first, as in [`Lanes::awake`].
+        let trigger = |place: &&u32| self.group(**place).and_then(Group::trigger);
+        ids.reserve(fired.iter().filter(|place| trigger(place).is_some()).count());
+        for place in fired.drain(..) {
+            self.edit(place, |group| group.take_fired(price, ids));
+            if self.group(place).is_some_and(|group| group.lanes.is_empty()) {
+                self.close(place);
+            }
+        }
+        self.fired = fired;
     }
 
     pub(super) fn peak(&self, place: u32) -> Option<Units> {
@@ -84,7 +104,7 @@ impl Trails {
         lane.group = place;
         lane.peak = Some(peak);
         let deviation = lane.deviation;
-        self.edit(place, |lanes| lanes.insert((deviation, id)));
+        self.edit(place, |group| group.lanes.insert((deviation, id)));
     }
 
     /// Takes a lane out; the lane keeps the peak that it reached.
@@ -92,7 +112,7 @@ impl Trails {
         let (place, deviation) = (lane.group, lane.deviation);
         lane.group = Lane::ALONE;
         lane.peak = self.peak(place);
-        self.edit(place, |lanes| lanes.remove(&(deviation, id)));
+        self.edit(place, |group| group.lanes.remove(&(deviation, id)));
         if self.group(place).is_some_and(|group| group.lanes.is_empty()) {
             self.close(place);
         }
@@ -165,10 +185,10 @@ impl Trails {
     }
 
     /// Changes the lanes of a group and moves its trigger along.
-    fn edit(&mut self, place: u32, change: impl FnOnce(&mut BTreeSet<(u32, u32)>) -> bool) {
+    fn edit<T>(&mut self, place: u32, change: impl FnOnce(&mut Group) -> T) {
         let Some(group) = self.groups.get_mut(cast::index(place)) else { return };
         let before = group.trigger();
-        change(&mut group.lanes);
+        change(group);
         self.triggers.change(before, group.trigger(), place);
     }
 
