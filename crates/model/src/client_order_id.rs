@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ids::{BotId, DealNo, Generation, Incarnation, Installation, Slot};
 
@@ -21,8 +21,12 @@ const DEAL_MAX: u32 = (1 << 22) - 1;
 const CRC_POLYNOMIAL: u16 = 0x233;
 
 /// The packed form. Equal ids name the same order.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ClientOrderId(u128);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientOrderId {
+    /// Halves, the higher one first: a whole one would have to lie on a multiple of 16 bytes, and so
+    /// would all that holds one.
+    halves: [u64; 2],
+}
 
 /// What a client order id says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -53,7 +57,7 @@ impl ClientOrderId {
         bits = (bits << 22) | u128::from(key.deal.get());
         bits = (bits << 12) | u128::from(key.slot.get());
         bits = (bits << 16) | u128::from(key.generation.get());
-        Some(Self((bits << CRC_BITS) | u128::from(crc(bits))))
+        Some(Self::unchecked((bits << CRC_BITS) | u128::from(crc(bits))))
     }
 
     pub fn origin(self) -> Origin {
@@ -88,20 +92,38 @@ impl ClientOrderId {
 
     /// From the 122 bits; `None` when the checksum does not fit.
     pub fn from_bits(bits: u128) -> Option<Self> {
-        let id = Self(bits);
+        let id = Self::unchecked(bits);
         (bits >> 122 == 0 && crc(bits >> CRC_BITS) == id.field(0, CRC_BITS)).then_some(id)
     }
 
-    pub const fn bits(self) -> u128 {
-        self.0
+    pub fn bits(self) -> u128 {
+        let [high, low] = self.halves;
+        (u128::from(high) << u64::BITS) | u128::from(low)
+    }
+
+    fn unchecked(bits: u128) -> Self {
+        let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or(u64::MAX);
+        Self { halves: [half(bits >> u64::BITS), half(bits)] }
     }
 
     fn field(self, shift: u32, width: u32) -> u16 {
-        u16::try_from((self.0 >> shift) & ((1 << width) - 1)).unwrap_or(u16::MAX)
+        u16::try_from((self.bits() >> shift) & ((1 << width) - 1)).unwrap_or(u16::MAX)
     }
 
     fn wide_field(self, shift: u32, width: u32) -> u32 {
-        u32::try_from((self.0 >> shift) & ((1 << width) - 1)).unwrap_or(u32::MAX)
+        u32::try_from((self.bits() >> shift) & ((1 << width) - 1)).unwrap_or(u32::MAX)
+    }
+}
+
+impl Serialize for ClientOrderId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.bits().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ClientOrderId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u128::deserialize(deserializer).map(Self::unchecked)
     }
 }
 
@@ -110,7 +132,7 @@ impl fmt::Display for ClientOrderId {
         f.write_str(PREFIX)?;
         for place in (0..TEXT_DIGITS).rev() {
             let shift = u32::try_from(place).unwrap_or(0) * 5;
-            let digit = usize::try_from((self.0 >> shift) & 31).unwrap_or(0);
+            let digit = usize::try_from((self.bits() >> shift) & 31).unwrap_or(0);
             let letter = ALPHABET.get(digit).copied().unwrap_or(b'a');
             write!(f, "{}", char::from(letter))?;
         }

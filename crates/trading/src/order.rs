@@ -4,7 +4,7 @@
 //! evidence leaves either. An order is settled when it ended *and* the booked fills add up to what the venue says
 //! was executed. Fills are truth, the status is a hint: `executed` never falls and an end is final.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use tranche_model::{
     client_order_id::ClientOrderId,
     decimal::MathError,
@@ -16,22 +16,56 @@ use tranche_model::{
     time::Timestamp,
 };
 
-/// An order that may exist at the venue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// An order that may exist at the venue. There are millions of them, and most only wait.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "Saved")]
 pub struct Order {
     pub client_id: ClientOrderId,
     pub side: Side,
     pub kind: OrderKind,
     pub lane: CallLane,
     pub stage: Stage,
-    /// Most orders wait without any; they take no room for it.
-    executions: Option<Box<Executions>>,
     /// Until when the order may have left.
     pub send_by: Timestamp,
     pub created_at: Timestamp,
     /// The venue's time of the last report.
     pub reported_at: Timestamp,
-    pub cancel: Cancel,
+    /// An order that waits has none of it, and takes no room for it.
+    story: Option<Box<Story>>,
+}
+
+/// What happened to an order since it was placed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Story {
+    executions: Executions,
+    /// Of an order whose fate is in doubt.
+    evidence: Evidence,
+    cancel: Cancel,
+}
+
+/// An order as it is saved.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    client_id: ClientOrderId,
+    side: Side,
+    kind: OrderKind,
+    lane: CallLane,
+    stage: SavedStage,
+    executions: Option<Executions>,
+    send_by: Timestamp,
+    created_at: Timestamp,
+    reported_at: Timestamp,
+    cancel: Cancel,
+}
+
+#[derive(Serialize, Deserialize)]
+enum SavedStage {
+    Intent,
+    Open,
+    Unknown(Evidence),
+    Ending,
+    Missing(Evidence),
+    Ended(OrderStatus),
 }
 
 /// What of an order was executed.
@@ -44,17 +78,17 @@ struct Executions {
     trades: Vec<TradeId>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Committed, or about to be; may be on its way.
     Intent,
     Open,
-    /// It may exist or not.
-    Unknown(Evidence),
+    /// It may exist or not; see [`Order::evidence`].
+    Unknown,
     /// The venue said once, unasked, that it ended; a second reading decides.
     Ending,
     /// It was seen, and now the venue says that it knows no such order.
-    Missing(Evidence),
+    Missing,
     Ended(OrderStatus),
 }
 
@@ -72,18 +106,14 @@ pub struct Evidence {
     pub unlisted: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Cancel {
+    #[default]
     No,
     /// Asked, for the `attempts`th time; the answer is awaited.
-    Asked {
-        attempts: u16,
-    },
+    Asked { attempts: u16 },
     /// The asking failed and is repeated at this time. A cancel is harmless to repeat.
-    Again {
-        at: Timestamp,
-        attempts: u16,
-    },
+    Again { at: Timestamp, attempts: u16 },
 }
 
 /// What a fill or report meant for the book-keeping.
@@ -114,26 +144,25 @@ impl Order {
             kind,
             lane,
             stage: Stage::Intent,
-            executions: None,
             send_by,
             created_at,
             reported_at: Timestamp::MIN,
-            cancel: Cancel::No,
+            story: None,
         }
     }
 
     /// What the venue says was executed, or more when fills arrived first.
     pub fn executed(&self) -> Qty {
-        self.executions.as_ref().map_or(Qty::ZERO, |executions| executions.executed)
+        self.story.as_ref().map_or(Qty::ZERO, |story| story.executions.executed)
     }
 
     /// What was booked from fills.
     pub fn booked(&self) -> Qty {
-        self.executions.as_ref().map_or(Qty::ZERO, |executions| executions.booked)
+        self.story.as_ref().map_or(Qty::ZERO, |story| story.executions.booked)
     }
 
     pub fn booked_quote(&self) -> Quote {
-        self.executions.as_ref().map_or(Quote::ZERO, |executions| executions.booked_quote)
+        self.story.as_ref().map_or(Quote::ZERO, |story| story.executions.booked_quote)
     }
 
     /// Ended, and every execution booked.
@@ -143,61 +172,87 @@ impl Order {
 
     /// The fills that were booked, of an order that is settled.
     pub(crate) fn into_trades(self) -> Vec<TradeId> {
-        self.executions.map(|executions| executions.trades).unwrap_or_default()
+        self.story.map(|story| story.executions.trades).unwrap_or_default()
     }
 
     pub const fn end(&self) -> Option<OrderStatus> {
         match self.stage {
             Stage::Ended(status) => Some(status),
-            Stage::Intent | Stage::Open | Stage::Unknown(_) | Stage::Ending | Stage::Missing(_) => {
-                None
-            }
+            Stage::Intent | Stage::Open | Stage::Unknown | Stage::Ending | Stage::Missing => None,
         }
     }
 
     pub const fn is_unknown(&self) -> bool {
         match self.stage {
-            Stage::Unknown(_) => true,
-            Stage::Intent | Stage::Open | Stage::Ending | Stage::Missing(_) | Stage::Ended(_) => {
-                false
-            }
+            Stage::Unknown => true,
+            Stage::Intent | Stage::Open | Stage::Ending | Stage::Missing | Stage::Ended(_) => false,
         }
     }
 
-    /// What is being learned of it, while its fate is in doubt.
-    pub(crate) const fn evidence_mut(&mut self) -> Option<&mut Evidence> {
-        match &mut self.stage {
-            Stage::Unknown(evidence) | Stage::Missing(evidence) => Some(evidence),
-            Stage::Intent | Stage::Open | Stage::Ending | Stage::Ended(_) => None,
+    const fn is_in_doubt(&self) -> bool {
+        match self.stage {
+            Stage::Unknown | Stage::Missing => true,
+            Stage::Intent | Stage::Open | Stage::Ending | Stage::Ended(_) => false,
         }
+    }
+
+    /// What was learned of it while its fate is in doubt.
+    pub fn evidence(&self) -> Option<Evidence> {
+        let evidence = || self.story.as_ref().map(|story| story.evidence).unwrap_or_default();
+        self.is_in_doubt().then(evidence)
+    }
+
+    pub(crate) fn evidence_mut(&mut self) -> Option<&mut Evidence> {
+        self.is_in_doubt().then(|| &mut self.story.get_or_insert_default().evidence)
+    }
+
+    pub fn cancel(&self) -> Cancel {
+        self.story.as_ref().map_or(Cancel::No, |story| story.cancel)
+    }
+
+    pub(crate) fn set_cancel(&mut self, cancel: Cancel) {
+        self.story.get_or_insert_default().cancel = cancel;
+    }
+
+    /// What was learned in the former stage is forgotten, and room given back that nothing needs.
+    fn enter(&mut self, stage: Stage) {
+        if stage == self.stage {
+            return;
+        }
+        self.stage = stage;
+        if let Some(story) = &mut self.story {
+            story.evidence = Evidence::default();
+        }
+        self.story.take_if(|story| **story == Story::default());
     }
 
     /// Takes in a venue's word. `is_final` marks answers that settle the matter: the reply to the
     /// order's own placement or cancel, and a second reading.
     pub(crate) fn report(&mut self, report: &OrderReport, is_final: bool) {
         if self.executed() < report.executed {
-            self.executions.get_or_insert_default().executed = report.executed;
+            self.story.get_or_insert_default().executions.executed = report.executed;
         }
         // Reads lag: one from before the last report says nothing new.
         if self.end().is_some() || report.updated_at < self.reported_at {
             return;
         }
         self.reported_at = report.updated_at;
-        self.stage = match report.status {
+        let stage = match report.status {
             OrderStatus::Filled => Stage::Ended(OrderStatus::Filled),
             OrderStatus::Cancelled | OrderStatus::Rejected | OrderStatus::Expired => {
-                let is_expected = self.cancel != Cancel::No;
+                let is_expected = self.cancel() != Cancel::No;
                 if is_final || is_expected { Stage::Ended(report.status) } else { Stage::Ending }
             }
             OrderStatus::Open | OrderStatus::PartiallyFilled => Stage::Open,
             OrderStatus::Unrecognized if self.stage == Stage::Intent => Stage::Open,
             OrderStatus::Unrecognized => self.stage,
         };
+        self.enter(stage);
     }
 
     /// Books a fill once. A fill proves that the order exists, whatever was believed.
     pub(crate) fn fill(&mut self, fill: &Fill) -> Result<Booking, MathError> {
-        let executions = self.executions.get_or_insert_default();
+        let executions = &mut self.story.get_or_insert_default().executions;
         if executions.trades.contains(&fill.trade_id) {
             return Ok(Booking::Repeated);
         }
@@ -208,12 +263,12 @@ impl Order {
         let booked = executions.booked;
         let is_filled = self.kind.qty().is_some_and(|qty| qty <= booked);
         match self.stage {
-            Stage::Intent | Stage::Unknown(_) | Stage::Open | Stage::Ending | Stage::Missing(_)
+            Stage::Intent | Stage::Unknown | Stage::Open | Stage::Ending | Stage::Missing
                 if is_filled =>
             {
-                self.stage = Stage::Ended(OrderStatus::Filled);
+                self.enter(Stage::Ended(OrderStatus::Filled));
             }
-            Stage::Intent | Stage::Unknown(_) | Stage::Missing(_) => self.stage = Stage::Open,
+            Stage::Intent | Stage::Unknown | Stage::Missing => self.enter(Stage::Open),
             Stage::Open | Stage::Ending | Stage::Ended(_) => {}
         }
         Ok(Booking::New)
@@ -222,23 +277,23 @@ impl Order {
     /// The definite no of a venue, or proof that the order never got there.
     pub(crate) fn refused(&mut self) {
         if self.end().is_none() {
-            self.stage = Stage::Ended(OrderStatus::Rejected);
+            self.enter(Stage::Ended(OrderStatus::Rejected));
         }
     }
 
     /// The venue says that it knows no order that it has shown before.
     pub(crate) fn missed(&mut self) {
         if matches!(self.stage, Stage::Open | Stage::Ending) {
-            self.stage = Stage::Missing(Evidence::default());
+            self.enter(Stage::Missing);
         }
     }
 
     /// Proof that it is not there any more: what was booked is what was executed.
     pub(crate) fn forgotten(&mut self) {
         if self.end().is_none() {
-            self.stage = Stage::Ended(OrderStatus::Expired);
-            if let Some(executions) = &mut self.executions {
-                executions.executed = executions.booked;
+            self.enter(Stage::Ended(OrderStatus::Expired));
+            if let Some(story) = &mut self.story {
+                story.executions.executed = story.executions.booked;
             }
         }
     }
@@ -246,14 +301,14 @@ impl Order {
     /// No usable answer came: from here on only evidence counts.
     pub(crate) fn lost(&mut self) {
         if self.stage == Stage::Intent {
-            self.stage = Stage::Unknown(Evidence::default());
+            self.enter(Stage::Unknown);
         }
     }
 
     /// Whether a cancel was asked for is not remembered by a new owner: it may be asked for again.
     pub(crate) fn forget_cancel(&mut self, now: Timestamp) {
-        if self.cancel != Cancel::No {
-            self.cancel = Cancel::Again { at: now, attempts: 0 };
+        if self.cancel() != Cancel::No {
+            self.set_cancel(Cancel::Again { at: now, attempts: 0 });
         }
     }
 
@@ -274,6 +329,62 @@ impl Order {
     }
 }
 
+impl Serialize for Order {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Saved::from(self).serialize(serializer)
+    }
+}
+
+impl From<&Order> for Saved {
+    fn from(order: &Order) -> Self {
+        let evidence = order.evidence().unwrap_or_default();
+        let stage = match order.stage {
+            Stage::Intent => SavedStage::Intent,
+            Stage::Open => SavedStage::Open,
+            Stage::Unknown => SavedStage::Unknown(evidence),
+            Stage::Ending => SavedStage::Ending,
+            Stage::Missing => SavedStage::Missing(evidence),
+            Stage::Ended(status) => SavedStage::Ended(status),
+        };
+        let cancel = order.cancel();
+        let Order { client_id, side, kind, lane, send_by, created_at, reported_at, .. } = *order;
+        let executions = order.story.as_ref().map(|story| &story.executions);
+        let executions = executions.filter(|executions| **executions != Executions::default());
+        let executions = executions.cloned();
+        Self {
+            client_id,
+            side,
+            kind,
+            lane,
+            stage,
+            executions,
+            send_by,
+            created_at,
+            reported_at,
+            cancel,
+        }
+    }
+}
+
+impl From<Saved> for Order {
+    fn from(saved: Saved) -> Self {
+        let Saved { client_id, side, kind, lane, send_by, created_at, reported_at, cancel, .. } =
+            saved;
+        let (stage, evidence) = match saved.stage {
+            SavedStage::Intent => (Stage::Intent, Evidence::default()),
+            SavedStage::Open => (Stage::Open, Evidence::default()),
+            SavedStage::Unknown(evidence) => (Stage::Unknown, evidence),
+            SavedStage::Ending => (Stage::Ending, Evidence::default()),
+            SavedStage::Missing(evidence) => (Stage::Missing, evidence),
+            SavedStage::Ended(status) => (Stage::Ended(status), Evidence::default()),
+        };
+        let executions = saved.executions.unwrap_or_default();
+        let story = Story { executions, evidence, cancel };
+        let story = (story != Story::default()).then(|| Box::new(story));
+        Self { client_id, side, kind, lane, stage, send_by, created_at, reported_at, story }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tranche_model::{
@@ -287,6 +398,43 @@ mod tests {
     };
 
     use super::*;
+
+    #[test]
+    fn an_order_that_waits_stays_small() {
+        assert!(size_of::<Order>() <= 88, "{}", size_of::<Order>());
+    }
+
+    #[test]
+    fn an_order_is_saved_with_all_that_happened_to_it() {
+        let mut orders = [order("2"), order("2"), order("2"), order("2"), order("2")];
+        orders[1].lost();
+        orders[1].evidence_mut().unwrap().not_found = 2;
+        orders[2].fill(&fill(1, "0.5")).unwrap();
+        orders[2].set_cancel(Cancel::Asked { attempts: 1 });
+        orders[3].report(&report(OrderStatus::Cancelled, "0"), true);
+        orders[4].report(&report(OrderStatus::Open, "0"), true);
+        orders[4].missed();
+        orders[4].evidence_mut().unwrap().unlisted = true;
+
+        for order in orders {
+            let bytes = postcard::to_allocvec(&order).unwrap();
+            assert_eq!(postcard::from_bytes::<Order>(&bytes).unwrap(), order);
+        }
+    }
+
+    #[test]
+    fn what_was_learned_in_doubt_is_forgotten_when_it_ends() {
+        let mut order = order("2");
+        order.lost();
+        order.evidence_mut().unwrap().not_found = 2;
+
+        order.report(&report(OrderStatus::Open, "0"), true);
+
+        assert_eq!(order.evidence(), None);
+        assert!(order.story.is_none());
+        order.missed();
+        assert_eq!(order.evidence(), Some(Evidence::default()));
+    }
 
     #[test]
     fn an_order_is_settled_when_its_fills_add_up() {

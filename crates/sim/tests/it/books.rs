@@ -83,7 +83,7 @@ pub(crate) fn quiet(driver: &Driver, id: AccountId) -> Checked {
                     bot.head.id
                 );
                 hold!(
-                    order.cancel == Cancel::No,
+                    order.cancel() == Cancel::No,
                     "bot {} {slot}: a cancel is under way",
                     bot.head.id
                 );

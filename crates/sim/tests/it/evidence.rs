@@ -22,7 +22,6 @@ use tranche_sim::{
 use tranche_trading::{
     dca::Draft,
     event::{CommandBody, Event},
-    order::Stage,
     shard::{Input, Options, Output, Shard},
     why::Why,
 };
@@ -218,7 +217,7 @@ fn that_nobody_could_be_asked_is_no_evidence() {
 
     assert_eq!(scene.orders_placed(), 1);
     let order = scene.lane(BOT).orders().next().unwrap().1;
-    assert!(matches!(order.stage, Stage::Unknown(evidence) if evidence.not_found == 0));
+    assert_eq!(order.evidence().unwrap().not_found, 0);
 }
 
 #[test]

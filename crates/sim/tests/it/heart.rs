@@ -18,7 +18,6 @@ use tranche_trading::{
         draft::{DeviationReference, StopLossReference},
     },
     event::{CommandBody, Event, Scope},
-    order::Stage,
     shard::Input,
     why::Why,
 };
@@ -217,8 +216,7 @@ fn a_late_answer_to_an_early_question_is_no_evidence() {
     scene.wait(27);
 
     let order = scene.lane(BOT).orders().next().unwrap().1;
-    let Stage::Unknown(evidence) = order.stage else { panic!("{order:?}") };
-    assert_eq!(evidence.not_found, 0);
+    assert_eq!(order.evidence().unwrap().not_found, 0);
 }
 
 #[test]

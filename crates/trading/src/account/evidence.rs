@@ -318,7 +318,7 @@ impl Account {
         let mut orders =
             self.bots.values().flat_map(|bot| &bot.lanes).flat_map(crate::bot::Lane::orders);
         orders.any(|(_, order)| match order.stage {
-            Stage::Intent | Stage::Unknown(_) | Stage::Ending | Stage::Missing(_) => true,
+            Stage::Intent | Stage::Unknown | Stage::Ending | Stage::Missing => true,
             Stage::Open | Stage::Ended(_) => order.booked() != order.executed(),
         })
     }
@@ -398,7 +398,7 @@ impl Turn<'_> {
     /// The proof is complete: the order never got there, or is not there any more.
     fn conclude(&mut self, slot: Slot, id: ClientOrderId) -> Result<Why, StepError> {
         let was_seen = self.change(slot, |order| {
-            let was_seen = matches!(order.stage, Stage::Missing(_));
+            let was_seen = matches!(order.stage, Stage::Missing);
             if was_seen {
                 order.forgotten();
             } else {

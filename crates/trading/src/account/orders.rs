@@ -83,7 +83,7 @@ impl Account {
             order.report(report, is_final);
             Ok(order.stage)
         })?;
-        if was_unknown && !matches!(stage, Some(Stage::Unknown(_))) {
+        if was_unknown && stage != Some(Stage::Unknown) {
             turn.note(Why::ProvedPlaced { order: report.client_id }, out);
         }
         if stage == Some(Stage::Ending) {
@@ -250,7 +250,7 @@ impl Account {
         let Some((key, slot)) = self.seat_of(id) else { return Ok(()) };
         let Some(mut turn) = self.turn(key, world)? else { return Ok(()) };
         let order = turn.lane.seat(slot).and_then(|seat| seat.order.as_deref());
-        if order.is_some_and(|order| !matches!(order.stage, Stage::Intent | Stage::Unknown(_))) {
+        if order.is_some_and(|order| !matches!(order.stage, Stage::Intent | Stage::Unknown)) {
             // It was seen: what is refused is a second copy of the request.
             let read = Read::Order(id, turn.lane.instrument);
             turn.desk.reads.want(read, world.now, world.now);
@@ -340,12 +340,13 @@ impl Account {
         let Some((key, slot)) = self.seat_of(id) else { return Ok(()) };
         let Some(mut turn) = self.turn(key, world)? else { return Ok(()) };
         turn.change(slot, |order| {
-            let attempts = match order.cancel {
+            let attempts = match order.cancel() {
                 Cancel::Asked { attempts } | Cancel::Again { attempts, .. } => attempts,
                 Cancel::No => 1,
             };
             let at = world.now.plus(backoff(attempts));
-            order.cancel = Cancel::Again { at: not_before.map_or(at, |m| m.max(at)), attempts };
+            let at = not_before.map_or(at, |m| m.max(at));
+            order.set_cancel(Cancel::Again { at, attempts });
             Ok(())
         })?;
         self.run(key, world, out)

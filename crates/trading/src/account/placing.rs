@@ -65,13 +65,13 @@ impl Turn<'_> {
         out: &mut Effects,
     ) -> Result<(), StepError> {
         let asked = self.change(slot, |order| {
-            let attempts = match order.cancel {
+            let attempts = match order.cancel() {
                 Cancel::No => 1,
                 Cancel::Asked { attempts } | Cancel::Again { attempts, .. } => {
                     attempts.saturating_add(1)
                 }
             };
-            order.cancel = Cancel::Asked { attempts };
+            order.set_cancel(Cancel::Asked { attempts });
             Ok(order.client_id)
         })?;
         let Some(client_id) = asked else { return Ok(()) };
@@ -142,7 +142,7 @@ impl Turn<'_> {
         let until = seat.blocked.as_ref().map_or(Timestamp::MAX, |blocked| blocked.retry_at);
         // An order that makes way for another will free its funds in a moment.
         let makes_way = reason == BlockReason::Funds
-            && self.lane.orders().any(|(_, order)| matches!(order.cancel, Cancel::Asked { .. }));
+            && self.lane.orders().any(|(_, order)| matches!(order.cancel(), Cancel::Asked { .. }));
         if is_news && !makes_way {
             self.note(Why::Blocked { slot, reason, until }, out);
         }

@@ -162,7 +162,7 @@ impl<'a> Turn<'a> {
         let retry = self.lane.seats.iter().filter_map(|seat| {
             let blocked = seat.blocked.as_ref().filter(|_| seat.order.is_none());
             let blocked = blocked.map(|blocked| blocked.retry_at);
-            let again = seat.order.as_ref().and_then(|order| match order.cancel {
+            let again = seat.order.as_ref().and_then(|order| match order.cancel() {
                 Cancel::Again { at, .. } => Some(at),
                 Cancel::No | Cancel::Asked { .. } => None,
             });
@@ -269,7 +269,7 @@ impl<'a> Turn<'a> {
                 });
                 if executed.is_positive() {
                     seat.blocked = None;
-                } else if order.cancel == Cancel::No && !pauses {
+                } else if order.cancel() == Cancel::No && !pauses {
                     // Nothing of it was traded, and nobody took it back: asking again at once would ask
                     // for ever.
                     seat.block(BlockReason::EndedUntraded, self.world.now);

@@ -82,7 +82,7 @@ fn leaves(qty: Qty, order: &Order) -> Qty {
 
 /// An order can be taken back while it is known to rest and nobody asked for it.
 fn may_cancel(order: &Order, now: Timestamp) -> bool {
-    let is_asked = match order.cancel {
+    let is_asked = match order.cancel() {
         Cancel::No => false,
         Cancel::Asked { .. } => true,
         Cancel::Again { at, .. } => now < at,
