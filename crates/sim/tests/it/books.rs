@@ -370,7 +370,7 @@ fn check_cover(
     let instrument = driver.exchange.instruments().get(lane.instrument).ok_or("no instrument")?;
     let key = (bot.head.id, deal.no);
     let sellable = deal.position.sellable(instrument).unwrap();
-    let is_shown = |slot| lane.seat(slot).is_some_and(|seat| seat.blocked.is_some());
+    let is_shown = |slot| lane.seat(slot).is_some_and(|seat| seat.blocked().is_some());
     let config = bot.head.config(deal.version).ok_or("no settings")?;
     match deal.phase {
         Phase::Holding(_) if config.trailing_deviation().is_none() => {

@@ -6,6 +6,8 @@
 //! One that was seen and that the venue then does not know goes the same way, and must be absent from
 //! the list of open orders too. That nobody could be asked is no evidence.
 
+use std::collections::BTreeSet;
+
 use tranche_model::{
     balance::Balance,
     client_order_id::ClientOrderId,
@@ -181,6 +183,8 @@ impl Account {
         if !was_awaited || !self.desk.awaited.is_empty() {
             return Ok(());
         }
+        // An empty tree keeps a node for eleven questions.
+        self.desk.awaited = BTreeSet::new();
         if self.desk.state == AccountState::Syncing {
             self.desk.state = self.desk.synced_state();
             self.run_all(world, out)?;

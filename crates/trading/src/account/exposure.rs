@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use tranche_model::{
     asset::{Asset, Symbol},
+    cast,
     decimal::MathError,
     ids::InstrumentId,
     money::{Amount, Fraction, Price},
@@ -20,18 +21,15 @@ pub struct Exposure {
     books: BTreeMap<InstrumentId, Box<Book>>,
 }
 
-/// Own orders on one instrument.
+/// Own orders on one instrument. They are few, and there are many books: a tree would be almost empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Book {
-    buys: Levels,
-    sells: Levels,
+    /// Where orders rest, as often as they do: the buys, ascending, and then the sells.
+    prices: Vec<Price>,
+    /// How many of them are buys.
+    buys: u32,
     open: u32,
 }
-
-/// Prices with how many orders rest at each, ascending. They are few, and there are many books: a
-/// tree would be almost empty.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Levels(Vec<(Price, u32)>);
 
 /// One order's part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,8 +80,8 @@ impl Exposure {
     pub fn crosses(&self, instrument: InstrumentId, side: Side, price: Price) -> bool {
         let Some(book) = self.books.get(&instrument) else { return false };
         match side {
-            Side::Buy => book.sells.lowest().is_some_and(|ask| ask <= price),
-            Side::Sell => book.buys.highest().is_some_and(|bid| price <= bid),
+            Side::Buy => book.sells().first().is_some_and(|ask| *ask <= price),
+            Side::Sell => book.buys().last().is_some_and(|bid| price <= *bid),
         }
     }
 
@@ -111,7 +109,7 @@ impl Exposure {
         let book = self.books.entry(share.instrument).or_default();
         book.open = book.open.saturating_add(1);
         if let Some(price) = share.price {
-            book.levels(share.side).add(price);
+            book.add(share.side, price);
         }
         Ok(())
     }
@@ -122,51 +120,81 @@ impl Exposure {
         let book = self.books.entry(share.instrument).or_default();
         book.open = book.open.saturating_sub(1);
         if let Some(price) = share.price {
-            book.levels(share.side).remove(price);
+            book.remove(share.side, price);
         }
         Ok(())
     }
 }
 
 impl Book {
-    const fn levels(&mut self, side: Side) -> &mut Levels {
+    fn buys(&self) -> &[Price] {
+        self.prices.get(..cast::index(self.buys)).unwrap_or_default()
+    }
+
+    fn sells(&self) -> &[Price] {
+        self.prices.get(cast::index(self.buys)..).unwrap_or_default()
+    }
+
+    /// Where a price of this side stands, or would.
+    fn place(&self, side: Side, price: Price) -> usize {
+        let is_before = |known: &Price| *known < price;
         match side {
-            Side::Buy => &mut self.buys,
-            Side::Sell => &mut self.sells,
+            Side::Buy => self.buys().partition_point(is_before),
+            Side::Sell => self.sells().partition_point(is_before).saturating_add(self.buys().len()),
+        }
+    }
+
+    fn add(&mut self, side: Side, price: Price) {
+        let place = self.place(side, price);
+        self.prices.reserve_exact(1);
+        self.prices.insert(place, price);
+        if side == Side::Buy {
+            self.buys = self.buys.saturating_add(1);
+        }
+    }
+
+    fn remove(&mut self, side: Side, price: Price) {
+        let place = self.place(side, price);
+        let is_there = match side {
+            Side::Buy => place < self.buys().len(),
+            Side::Sell => true,
+        };
+        if is_there && self.prices.get(place) == Some(&price) {
+            self.prices.remove(place);
+            if side == Side::Buy {
+                self.buys = self.buys.saturating_sub(1);
+            }
         }
     }
 }
 
-impl Levels {
-    fn lowest(&self) -> Option<Price> {
-        self.0.first().map(|(price, _)| *price)
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn highest(&self) -> Option<Price> {
-        self.0.last().map(|(price, _)| *price)
-    }
-
-    fn add(&mut self, price: Price) {
-        match self.0.binary_search_by_key(&price, |(level, _)| *level) {
-            Ok(place) => {
-                if let Some((_, count)) = self.0.get_mut(place) {
-                    *count = count.saturating_add(1);
-                }
-            }
-            Err(place) => {
-                self.0.reserve_exact(1);
-                self.0.insert(place, (price, 1));
-            }
+    #[test]
+    fn each_side_of_a_book_has_its_own_prices() {
+        let price = |text| Price::parse(text).unwrap();
+        let mut book = Book::default();
+        for (side, at) in [
+            (Side::Sell, "103"),
+            (Side::Buy, "99"),
+            (Side::Sell, "102"),
+            (Side::Buy, "98"),
+            (Side::Buy, "99"),
+            (Side::Sell, "98"),
+        ] {
+            book.add(side, price(at));
         }
-    }
+        assert_eq!(book.buys(), ["98", "99", "99"].map(price));
+        assert_eq!(book.sells(), ["98", "102", "103"].map(price));
 
-    fn remove(&mut self, price: Price) {
-        let found = self.0.binary_search_by_key(&price, |(level, _)| *level);
-        let Ok(place) = found else { return };
-        let Some((_, count)) = self.0.get_mut(place) else { return };
-        *count = count.saturating_sub(1);
-        if *count == 0 {
-            self.0.remove(place);
+        for (side, at) in
+            [(Side::Buy, "99"), (Side::Buy, "102"), (Side::Sell, "99"), (Side::Sell, "98")]
+        {
+            book.remove(side, price(at));
         }
+        assert_eq!(book.buys(), ["98", "99"].map(price));
+        assert_eq!(book.sells(), ["102", "103"].map(price));
     }
 }

@@ -16,7 +16,8 @@ use tranche_model::{
 /// The account's holdings by its own reckoning.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Ledger {
-    totals: BTreeMap<Asset, Amount>,
+    /// By asset, ascending. They are few, and there are many ledgers: trees would be half empty.
+    totals: Vec<(Asset, Amount)>,
     /// Held by orders that are not ours.
     foreign_locked: BTreeMap<Asset, Amount>,
     /// Whether the opening balances were read.
@@ -25,11 +26,12 @@ pub struct Ledger {
 
 impl Ledger {
     pub fn total(&self, asset: Asset) -> Amount {
-        self.totals.get(&asset).copied().unwrap_or_default()
+        let found = self.place(asset).ok().and_then(|place| self.totals.get(place));
+        found.map(|(_, total)| *total).unwrap_or_default()
     }
 
     pub fn totals(&self) -> impl Iterator<Item = (Asset, Amount)> {
-        self.totals.iter().map(|(asset, amount)| (*asset, *amount))
+        self.totals.iter().copied()
     }
 
     /// What nobody else holds: ours to reserve.
@@ -95,8 +97,18 @@ impl Ledger {
         if by.is_zero() {
             return Ok(());
         }
-        let total = self.totals.entry(asset).or_default();
-        *total = total.plus(by)?;
+        let place = self.place(asset).unwrap_or_else(|place| {
+            self.totals.reserve_exact(1);
+            self.totals.insert(place, (asset, Amount::ZERO));
+            place
+        });
+        if let Some((_, total)) = self.totals.get_mut(place) {
+            *total = total.plus(by)?;
+        }
         Ok(())
+    }
+
+    fn place(&self, asset: Asset) -> Result<usize, usize> {
+        self.totals.binary_search_by_key(&asset, |(known, _)| *known)
     }
 }

@@ -196,7 +196,7 @@ impl Account {
         });
         let seat = lane.and_then(|lane| lane.seat(named.slot));
         seat.is_some_and(|seat| {
-            seat.generation == Some(named.generation) && seat.last_trades.contains(&fill.trade_id)
+            seat.generation == Some(named.generation) && seat.settled(fill.trade_id)
         })
     }
 

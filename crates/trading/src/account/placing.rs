@@ -139,7 +139,7 @@ impl Turn<'_> {
         let now = self.world.now;
         let seat = self.lane.seat_mut(slot);
         let is_news = seat.block(reason, now);
-        let until = seat.blocked.as_ref().map_or(Timestamp::MAX, |blocked| blocked.retry_at);
+        let until = seat.blocked().map_or(Timestamp::MAX, |blocked| blocked.retry_at);
         // An order that makes way for another will free its funds in a moment.
         let makes_way = reason == BlockReason::Funds
             && self.lane.orders().any(|(_, order)| matches!(order.cancel(), Cancel::Asked { .. }));

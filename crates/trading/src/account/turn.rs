@@ -106,7 +106,7 @@ impl<'a> Turn<'a> {
         }
         self.lane.unfit_until = Timestamp::MIN;
         for seat in &mut self.lane.seats {
-            seat.blocked.take_if(|blocked| blocked.reason.hangs_on_rules());
+            seat.unblock_unless(|blocked| !blocked.reason.hangs_on_rules());
         }
         self.tell(Fact::Rules, out)
     }
@@ -160,7 +160,7 @@ impl<'a> Turn<'a> {
         }
         .unwrap_or_default();
         let retry = self.lane.seats.iter().filter_map(|seat| {
-            let blocked = seat.blocked.as_ref().filter(|_| seat.order.is_none());
+            let blocked = seat.blocked().filter(|_| seat.order.is_none());
             let blocked = blocked.map(|blocked| blocked.retry_at);
             let again = seat.order.as_ref().and_then(|order| match order.cancel() {
                 Cancel::Again { at, .. } => Some(at),
@@ -262,19 +262,19 @@ impl<'a> Turn<'a> {
                 let order = seat.order.take_if(|order| order.is_settled())?;
                 let status = order.end().unwrap_or(OrderStatus::Expired);
                 let executed = order.executed();
-                let pauses = seat.blocked.as_ref().is_some_and(|blocked| {
+                let pauses = seat.blocked().is_some_and(|blocked| {
                     let is_answer =
                         matches!(blocked.reason, BlockReason::Refused(_) | BlockReason::NotSent);
                     is_answer && self.world.now < blocked.retry_at
                 });
                 if executed.is_positive() {
-                    seat.blocked = None;
+                    seat.unblock_unless(|_| false);
                 } else if order.cancel() == Cancel::No && !pauses {
                     // Nothing of it was traded, and nobody took it back: asking again at once would ask
                     // for ever.
                     seat.block(BlockReason::EndedUntraded, self.world.now);
                 }
-                seat.last_trades = order.into_trades().into_boxed_slice();
+                seat.remember_trades(order.into_trades());
                 Some((seat.slot, executed, status))
             });
             let Some((slot, executed, status)) = settled else { return Ok(()) };

@@ -96,11 +96,33 @@ pub struct Seat {
     pub generation: Option<Generation>,
     /// Boxed, as what follows: a lane has room for more seats than it holds orders.
     pub order: Option<Box<Order>>,
-    /// The fills of the last settled order: they may be told again.
-    pub last_trades: Box<[TradeId]>,
-    pub blocked: Option<Box<Blocked>>,
+    past: Past,
     /// Waits for `dispatch` to grant a place.
     pub queued: bool,
+}
+
+/// What a seat remembers of orders that are gone. Most remember nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "Memory", into = "Memory")]
+struct Past(Option<Box<Memory>>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+struct Memory {
+    /// The fills of the last settled order: they may be told again.
+    last_trades: Box<[TradeId]>,
+    blocked: Option<Box<Blocked>>,
+}
+
+impl From<Past> for Memory {
+    fn from(past: Past) -> Self {
+        past.0.map(|memory| *memory).unwrap_or_default()
+    }
+}
+
+impl From<Memory> for Past {
+    fn from(memory: Memory) -> Self {
+        Self((memory != Memory::default()).then(|| Box::new(memory)))
+    }
 }
 
 /// A wanted order that cannot be placed, and when it is tried again.
@@ -243,31 +265,54 @@ impl Lane {
 
 impl Seat {
     pub(crate) fn new(slot: Slot) -> Self {
-        Self {
-            slot,
-            generation: None,
-            order: None,
-            last_trades: Box::default(),
-            blocked: None,
-            queued: false,
-        }
+        Self { slot, generation: None, order: None, past: Past::default(), queued: false }
     }
 
     /// Notes that the slot cannot be filled now. Returns whether this is news. Pauses grow although the
     /// reasons take turns.
     pub(crate) fn block(&mut self, reason: BlockReason, now: Timestamp) -> bool {
-        let former = self.blocked.as_deref();
+        let former = self.blocked();
         let attempts = former.map_or(0, |former| former.attempts).saturating_add(1);
         let is_news = former.is_none_or(|former| former.reason != reason);
         let retry_at = now.plus(backoff(attempts));
-        self.blocked = Some(Box::new(Blocked { reason, attempts, retry_at }));
+        self.set_blocked(Some(Blocked { reason, attempts, retry_at }));
         is_news
     }
 
     pub(crate) fn block_until(&mut self, reason: BlockReason, retry_at: Timestamp) {
-        let former = self.blocked.as_deref();
-        let attempts = former.map_or(0, |former| former.attempts).saturating_add(1);
-        self.blocked = Some(Box::new(Blocked { reason, attempts, retry_at }));
+        let attempts = self.blocked().map_or(0, |former| former.attempts).saturating_add(1);
+        self.set_blocked(Some(Blocked { reason, attempts, retry_at }));
+    }
+
+    /// Why the slot cannot be filled now.
+    pub fn blocked(&self) -> Option<Blocked> {
+        self.past.0.as_ref().and_then(|memory| memory.blocked.as_deref().copied())
+    }
+
+    /// Forgets a block, unless it still holds by this.
+    pub(crate) fn unblock_unless(&mut self, holds: impl FnOnce(Blocked) -> bool) {
+        if self.blocked().is_some_and(|blocked| !holds(blocked)) {
+            self.set_blocked(None);
+        }
+    }
+
+    /// Whether the trade is one of the last settled order's.
+    pub(crate) fn settled(&self, trade: TradeId) -> bool {
+        self.past.0.as_ref().is_some_and(|memory| memory.last_trades.contains(&trade))
+    }
+
+    pub(crate) fn remember_trades(&mut self, trades: Vec<TradeId>) {
+        self.change_past(|memory| memory.last_trades = trades.into_boxed_slice());
+    }
+
+    fn set_blocked(&mut self, blocked: Option<Blocked>) {
+        self.change_past(|memory| memory.blocked = blocked.map(Box::new));
+    }
+
+    fn change_past(&mut self, change: impl FnOnce(&mut Memory)) {
+        let mut memory = Memory::from(std::mem::take(&mut self.past));
+        change(&mut memory);
+        self.past = Past::from(memory);
     }
 }
 

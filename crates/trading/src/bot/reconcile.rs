@@ -7,7 +7,7 @@ use tranche_model::{
     time::Timestamp,
 };
 
-use super::{Lane, Wanted};
+use super::{Lane, Seat, Wanted};
 use crate::{
     order::{Cancel, Order, Stage},
     why::{BlockReason, CancelReason},
@@ -27,7 +27,7 @@ pub fn moves(lane: &mut Lane, wanted: &[Wanted], now: Timestamp, moves: &mut Vec
         let wish = wanted.iter().find(|wanted| wanted.slot == seat.slot);
         if wish.is_none() {
             // A pause lasts although the wish comes and goes: the venue is not asked at every price.
-            seat.blocked = seat.blocked.take().filter(|blocked| now < blocked.retry_at);
+            seat.unblock_unless(|blocked| now < blocked.retry_at);
             seat.queued = false;
         }
         let Some(order) = &seat.order else { continue };
@@ -44,7 +44,7 @@ pub fn moves(lane: &mut Lane, wanted: &[Wanted], now: Timestamp, moves: &mut Vec
         let seat = lane.seat(wish.slot);
         let is_free = seat.is_none_or(|seat| seat.order.is_none());
         let waits = seat
-            .and_then(|seat| seat.blocked.as_ref())
+            .and_then(Seat::blocked)
             .is_some_and(|blocked| blocked.reason != BlockReason::Funds && now < blocked.retry_at);
         if is_free && !waits {
             moves.push(Move::Place(*wish));
