@@ -17,3 +17,5 @@ pub mod watch;
 pub mod why;
 
 pub mod codec;
+
+mod few;

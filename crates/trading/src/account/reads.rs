@@ -1,7 +1,5 @@
 //! Questions to the venue: what is to be asked when, and what was asked and not answered.
 
-use std::collections::BTreeMap;
-
 use tranche_model::{
     client_order_id::ClientOrderId,
     ids::InstrumentId,
@@ -25,8 +23,8 @@ pub enum Read {
 /// All questions that wait or are under way.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reads {
-    /// Boxed: there is rarely more than one.
-    waiting: BTreeMap<Read, Box<Waiting>>,
+    /// By question, ascending. There is rarely more than one: a tree would have room for eleven.
+    waiting: Vec<(Read, Waiting)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +79,7 @@ impl Reads {
         read: Read,
         (due, since): (Timestamp, Timestamp),
     ) {
-        let is_new = !self.waiting.contains_key(&read);
+        let is_new = self.place(read).is_err();
         let waiting = self.waiting_for(read, due, since);
         if is_new {
             waiting.lanes = Some(Vec::new());
@@ -95,17 +93,25 @@ impl Reads {
 
     /// The lane has no use for the answer any more.
     pub(crate) fn release(&mut self, lane: LaneKey, read: Read) {
-        let Some(waiting) = self.waiting.get_mut(&read) else { return };
+        let Some(waiting) = self.get_mut(read) else { return };
         let Some(lanes) = &mut waiting.lanes else { return };
         lanes.retain(|known| *known != lane);
         if lanes.is_empty() && waiting.asked_at.is_none() {
-            self.waiting.remove(&read);
+            self.remove(read);
         }
     }
 
     fn waiting_for(&mut self, read: Read, due: Timestamp, since: Timestamp) -> &mut Waiting {
         let fresh = Waiting { due, since, asked_at: None, lanes: None, again: None, attempts: 0 };
-        let waiting = self.waiting.entry(read).or_insert_with(|| Box::new(fresh));
+        let place = self.place(read).unwrap_or_else(|place| {
+            if self.waiting.is_empty() {
+                self.waiting.reserve_exact(1);
+            }
+            self.waiting.insert(place, (read, fresh));
+            place
+        });
+        #[expect(clippy::indexing_slicing, reason = "the place was found or made just above")]
+        let (_, waiting) = &mut self.waiting[place];
         waiting.since = waiting.since.min(since);
         if waiting.asked_at.is_some() {
             waiting.again = Some(waiting.again.map_or(due, |again| again.min(due)));
@@ -128,7 +134,7 @@ impl Reads {
     /// An answer came. Returns when the question was asked; `None` when nobody waits for an answer: it
     /// came twice, or for a former owner.
     pub(crate) fn answered(&mut self, read: Read) -> Option<Timestamp> {
-        let waiting = self.waiting.get_mut(&read)?;
+        let waiting = self.get_mut(read)?;
         let asked_at = waiting.asked_at.take()?;
         match waiting.again.take() {
             Some(due) => {
@@ -136,7 +142,7 @@ impl Reads {
                 waiting.attempts = 0;
             }
             None => {
-                self.waiting.remove(&read);
+                self.remove(read);
             }
         }
         Some(asked_at)
@@ -150,7 +156,7 @@ impl Reads {
         now: Timestamp,
         not_before: Option<Timestamp>,
     ) -> bool {
-        let Some(waiting) = self.waiting.get_mut(&read) else { return false };
+        let Some(waiting) = self.get_mut(read) else { return false };
         if waiting.asked_at.take().is_none() {
             return false;
         }
@@ -171,7 +177,26 @@ impl Reads {
     }
 
     pub fn next_due(&self) -> Option<Timestamp> {
-        let idle = self.waiting.values().filter(|waiting| waiting.asked_at.is_none());
-        idle.map(|waiting| waiting.due).min()
+        let idle = self.waiting.iter().filter(|(_, waiting)| waiting.asked_at.is_none());
+        idle.map(|(_, waiting)| waiting.due).min()
+    }
+
+    fn place(&self, read: Read) -> Result<usize, usize> {
+        self.waiting.binary_search_by_key(&read, |(known, _)| *known)
+    }
+
+    fn get_mut(&mut self, read: Read) -> Option<&mut Waiting> {
+        let place = self.place(read).ok()?;
+        self.waiting.get_mut(place).map(|(_, waiting)| waiting)
+    }
+
+    fn remove(&mut self, read: Read) {
+        if let Ok(place) = self.place(read) {
+            self.waiting.remove(place);
+        }
+        // After a reload there was a question for each order, and never again as many.
+        if self.waiting.len() <= self.waiting.capacity() / 4 {
+            self.waiting.shrink_to_fit();
+        }
     }
 }

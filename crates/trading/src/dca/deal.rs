@@ -24,7 +24,10 @@ use super::{
     taken::Taken,
     targets,
 };
-use crate::why::{Ended, Why};
+use crate::{
+    few::Few,
+    why::{Ended, Why},
+};
 
 /// A cycle from base order to close.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,13 +45,13 @@ pub struct Deal {
     /// Safety orders that are done.
     pub levels: Taken,
     /// Orders that are filled in part.
-    pub progress: Vec<Progress>,
+    pub progress: Few<Progress>,
     /// Where the position is sold with the wanted profit; moves with every buy.
     pub take_profit: Option<Price>,
     /// The most that may be spent, fees included.
     pub budget: Quote,
     /// Fees paid in neither base nor quote, as they were taken.
-    pub third_fees: Vec<(Asset, Amount)>,
+    pub third_fees: Few<(Asset, Amount)>,
     /// The last price that the deal was shown.
     pub seen: Price,
 }
@@ -175,10 +178,10 @@ impl Deal {
             origin: None,
             base_spent: Quote::ZERO,
             levels: Taken::default(),
-            progress: Vec::new(),
+            progress: Few::new(),
             take_profit: None,
             budget: budget(scene, price)?,
-            third_fees: Vec::new(),
+            third_fees: Few::new(),
             seen: price,
         };
         if scene.config.base_order_type() == BaseOrderType::Limit {
@@ -349,10 +352,9 @@ impl Deal {
         found.map_or((Qty::ZERO, Quote::ZERO), |progress| (progress.filled, progress.spent))
     }
 
-    /// The slot is done. It was the only one in most deals, and its room is given back.
+    /// The slot is done.
     pub(super) fn forget_progress(&mut self, slot: Slot) {
         self.progress.retain(|progress| progress.slot != slot);
-        self.progress.shrink_to_fit();
     }
 
     /// The price of a safety order; `None` when the ladder has no such place, or it is below the smallest

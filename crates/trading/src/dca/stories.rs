@@ -408,7 +408,7 @@ fn a_fee_in_a_third_coin_keeps_its_coin() {
     story.tell(Fact::Filled { slot: Slot::BASE, fill: &fill });
     story.settle(Slot::BASE, "1", OrderStatus::Filled);
 
-    assert_eq!(story.deal.third_fees, [(asset("BNB"), Amount::parse("0.0002").unwrap())]);
+    assert_eq!(*story.deal.third_fees, [(asset("BNB"), Amount::parse("0.0002").unwrap())]);
     assert_eq!(story.deal.position.held().unwrap().to_string(), "1");
     assert_eq!(story.deal.base_spent.to_string(), "100.1");
 }
