@@ -87,14 +87,9 @@ impl Account {
         if let Err(refusal) = self.check_config(config, world) {
             return Ok(Err(refusal));
         }
-        let Some(mut new) = Bot::new(bot, config.clone(), world.instruments) else {
+        let Some(new) = Bot::new(bot, config.clone(), world.instruments) else {
             return Ok(Err("an instrument of the bot does not exist here".to_owned()));
         };
-        // Bots that are made one after the other are often made from one template.
-        if let Some(settings) = self.bots.values().next_back().and_then(|last| last.head.current())
-        {
-            new.head.share_terms(&settings);
-        }
         self.bots.insert(bot, Box::new(new));
         out.dirty(bot);
         self.run_bot(bot, world, out)?;

@@ -14,7 +14,7 @@ mod placing;
 mod reads;
 mod turn;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use tranche_model::{
     ids::{AccountId, BotId, InstrumentId},
@@ -29,7 +29,7 @@ pub use ledger::Ledger;
 use self::{exposure::Share, reads::Read, turn::Turn};
 use crate::{
     bot::{Bot, BotStatus, Lane},
-    dca::{Config, Fact},
+    dca::Fact,
     event::{Effects, Event, LaneKey, Settings, StepError, WatchKey},
     watch::{Cause, Watch},
     why::{Why, WhyRecord},
@@ -52,16 +52,8 @@ impl Account {
 
     /// From the saved parts; what is derived is computed anew by [`Event::Loaded`].
     pub fn from_parts(desk: Desk, bots: BTreeMap<BotId, Bot>) -> Self {
-        let mut former: Option<Arc<Config>> = None;
-        let mut boxed = BTreeMap::new();
-        for (id, mut bot) in bots {
-            if let Some(settings) = &former {
-                bot.head.share_terms(settings);
-            }
-            former = bot.head.current();
-            boxed.insert(id, Box::new(bot));
-        }
-        Self { desk, bots: boxed, busy: None }
+        let bots = bots.into_iter().map(|(id, bot)| (id, Box::new(bot))).collect();
+        Self { desk, bots, busy: None }
     }
 
     /// Whose turn failed, after a step that failed.

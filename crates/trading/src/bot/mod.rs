@@ -2,6 +2,7 @@
 //! of settings.
 
 mod reconcile;
+mod versions;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,6 +19,8 @@ use tranche_model::{
 };
 
 pub use reconcile::{Move, moves};
+
+use self::versions::Versions;
 
 use crate::{
     dca::{Config, Deal},
@@ -50,7 +53,7 @@ pub struct Head {
     pub entries_paused: bool,
     /// The version that new deals follow.
     pub version: u32,
-    configs: Vec<(u32, Arc<Config>)>,
+    configs: Versions,
     pub next_deal: DealNo,
     pub deals_opened: u32,
     pub deals_closed: u32,
@@ -146,7 +149,7 @@ impl Bot {
             status: BotStatus::Running,
             entries_paused: false,
             version: 1,
-            configs: vec![(1, Arc::new(config))],
+            configs: Versions::new(1, Arc::new(config)),
             next_deal: DealNo::new(1),
             deals_opened: 0,
             deals_closed: 0,
@@ -167,19 +170,18 @@ impl Bot {
             }
         }
         self.head.version = self.head.version.checked_add(1)?;
-        self.head.configs.push((self.head.version, Arc::new(config)));
+        self.head.configs.push(self.head.version, Arc::new(config));
         self.forget_old_versions();
         Some(self.head.version)
     }
 
     /// Settings that no deal follows any more go.
     pub fn forget_old_versions(&mut self) {
-        let current = self.head.version;
         let lanes = &self.lanes;
         let follows = |version: u32| {
             lanes.iter().any(|lane| lane.deal.as_ref().is_some_and(|deal| deal.version == version))
         };
-        self.head.configs.retain(|(version, _)| *version == current || follows(*version));
+        self.head.configs.retain(follows);
     }
 
     pub fn active_deals(&self) -> u16 {
@@ -201,8 +203,7 @@ impl Bot {
 
 impl Head {
     pub fn config(&self, version: u32) -> Option<Arc<Config>> {
-        let found = self.configs.iter().find(|(known, _)| *known == version);
-        found.map(|(_, config)| Arc::clone(config))
+        self.configs.get(version)
     }
 
     /// The settings that new deals follow.
@@ -212,7 +213,7 @@ impl Head {
 
     /// Holds its settings in common with another bot's where they are the same.
     pub(crate) fn share_terms(&mut self, other: &Config) {
-        for (_, config) in &mut self.configs {
+        for config in self.configs.iter_mut() {
             Arc::make_mut(config).share_terms(other);
         }
     }

@@ -32,9 +32,10 @@ use self::{
 };
 use crate::{
     account::{Account, World},
-    bot::BotStatus,
+    bot::{BotStatus, Head},
     codec::{self, CodecError},
-    event::{Effects, Event, Settings, WatchKey},
+    dca::Config,
+    event::{Command, CommandBody, Effects, Event, Settings, WatchKey},
     watch::{Cause, Index, Wake},
 };
 
@@ -43,7 +44,10 @@ use crate::{
 pub struct Shard {
     options: Options,
     instruments: Arc<Instruments>,
-    seats: BTreeMap<AccountId, Seat>,
+    /// Boxed, because tree nodes are half empty when ids come in order.
+    seats: BTreeMap<AccountId, Box<Seat>>,
+    /// The settings that were taken in last: the next bot is often made from the same template.
+    template: Option<Arc<Config>>,
     index: Index,
     watchers: Watchers,
     /// Woken and not stepped yet, in order; reversed, so that the next one is last.
@@ -64,6 +68,7 @@ impl Shard {
             options,
             instruments,
             seats: BTreeMap::new(),
+            template: None,
             watchers: Watchers::default(),
             burst: Vec::new(),
             wakes: Vec::new(),
@@ -152,7 +157,7 @@ impl Shard {
     fn own(&mut self, account: AccountId, settings: Settings, out: &mut Vec<Output>) {
         match self.seats.entry(account) {
             Entry::Vacant(free) => {
-                free.insert(Seat::new(settings));
+                free.insert(Box::new(Seat::new(settings)));
                 out.push(Output::Reload { account });
             }
             Entry::Occupied(mut known) => {
@@ -174,7 +179,10 @@ impl Shard {
             return;
         }
         match seat::read(account, &seat.settings, snapshot) {
-            Ok(loaded) => {
+            Ok(mut loaded) => {
+                for bot in loaded.bots.values_mut() {
+                    share_terms(&mut bot.head, &mut self.template);
+                }
                 seat.begin(Box::new(loaded), epoch, seq);
                 let settings = Box::new(seat.settings.clone());
                 if self.options.record {
@@ -271,6 +279,11 @@ impl Shard {
             Ok(Err(error)) => Some(error.to_string()),
             Err(panic) => Some(panic_text(panic.as_ref())),
         };
+        if let Event::Command(Command { body: CommandBody::CreateBot { bot, .. }, .. }) = event
+            && let Some(bot) = live.bots.get_mut(bot)
+        {
+            share_terms(&mut bot.head, &mut self.template);
+        }
         if let Some(reason) = failure {
             let input = codec::encode_event(event).unwrap_or_default();
             let bot = live.busy().or_else(|| seat::bot_of(event));
@@ -379,6 +392,14 @@ impl Shard {
             self.event(account, &event, now, out);
         }
     }
+}
+
+/// Holds the settings in common with the template, or makes them the next one.
+fn share_terms(head: &mut Head, template: &mut Option<Arc<Config>>) {
+    if let Some(template) = template.as_deref() {
+        head.share_terms(template);
+    }
+    *template = head.current();
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -18,7 +18,8 @@ use crate::{
 pub(super) struct Watchers {
     owners: Vec<Option<(AccountId, WatchKey)>>,
     free: Vec<WatchId>,
-    ids: BTreeMap<(AccountId, WatchKey), WatchId>,
+    /// Each account's, by key, ascending: few each, and most are added behind the last.
+    ids: BTreeMap<AccountId, Vec<(WatchKey, WatchId)>>,
 }
 
 impl Watchers {
@@ -35,7 +36,7 @@ impl Watchers {
         (index, instruments): (&mut Index, &Instruments),
     ) {
         let Some((instrument, mut watch)) = watch else {
-            if let Some(id) = self.ids.remove(&(account, key)) {
+            if let Some(id) = self.forget(account, key) {
                 self.release(id, index);
             }
             return;
@@ -52,19 +53,30 @@ impl Watchers {
     }
 
     pub(super) fn remove_all(&mut self, account: AccountId, index: &mut Index) {
-        let first = (account, WatchKey::Account);
-        let theirs = self.ids.range(first..).take_while(|((owner, _), _)| *owner == account);
-        let theirs: Vec<_> = theirs.map(|(key, id)| (*key, *id)).collect();
-        for (key, id) in theirs {
-            self.ids.remove(&key);
+        for (_, id) in self.ids.remove(&account).unwrap_or_default() {
             self.release(id, index);
         }
     }
 
-    fn id(&mut self, account: AccountId, key: WatchKey) -> WatchId {
-        if let Some(id) = self.ids.get(&(account, key)) {
-            return *id;
+    fn forget(&mut self, account: AccountId, key: WatchKey) -> Option<WatchId> {
+        let theirs = self.ids.get_mut(&account)?;
+        let place = place(theirs, key).ok()?;
+        let (_, id) = theirs.remove(place);
+        if theirs.is_empty() {
+            self.ids.remove(&account);
         }
+        Some(id)
+    }
+
+    fn id(&mut self, account: AccountId, key: WatchKey) -> WatchId {
+        let theirs = self.ids.entry(account).or_default();
+        let place = match place(theirs, key) {
+            Ok(place) => {
+                #[expect(clippy::indexing_slicing, reason = "the place was found just above")]
+                return theirs[place].1;
+            }
+            Err(place) => place,
+        };
         let id = self.free.pop().unwrap_or_else(|| {
             self.owners.push(None);
             WatchId::new(cast::u32_saturating(self.owners.len() - 1))
@@ -72,7 +84,7 @@ impl Watchers {
         if let Some(owner) = self.owners.get_mut(cast::index(id.get())) {
             *owner = Some((account, key));
         }
-        self.ids.insert((account, key), id);
+        theirs.insert(place, (key, id));
         id
     }
 
@@ -83,4 +95,8 @@ impl Watchers {
         }
         self.free.push(id);
     }
+}
+
+fn place(theirs: &[(WatchKey, WatchId)], key: WatchKey) -> Result<usize, usize> {
+    theirs.binary_search_by_key(&key, |(known, _)| *known)
 }
