@@ -139,7 +139,7 @@ impl<'a> Turn<'a> {
         self.head.next_deal = tranche_model::ids::DealNo::new(no.get().saturating_add(1));
         self.head.deals_opened = self.head.deals_opened.saturating_add(1);
         self.lane.deal = Some(deal);
-        self.lane.seats.clear();
+        self.lane.seats = Box::default();
         let by_command = self.lane.start_wanted;
         self.lane.start_wanted = false;
         self.lane.trades_read_to = self.world.now;
@@ -348,7 +348,7 @@ impl<'a> Turn<'a> {
         out.account_dirty = true;
         out.deals.push(row);
         self.lane.deal = None;
-        self.lane.seats.clear();
+        self.lane.seats = Box::default();
         self.lane.cooldown_until = self.world.now.plus(config.cooldown());
         self.active_deals = self.active_deals.saturating_sub(1);
         self.stop_bot_if_due(ended, &config, out);

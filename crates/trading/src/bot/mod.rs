@@ -79,7 +79,8 @@ pub enum BotStatus {
 pub struct Lane {
     pub instrument: InstrumentId,
     pub deal: Option<Deal>,
-    pub seats: Vec<Seat>,
+    /// Made once in a deal and kept: spare ones would only wait.
+    pub seats: Box<[Seat]>,
     pub cooldown_until: Timestamp,
     /// When the price is looked at again that the instrument would not take every order at.
     pub unfit_until: Timestamp,
@@ -230,7 +231,7 @@ impl Lane {
         Self {
             instrument,
             deal: None,
-            seats: Vec::new(),
+            seats: Box::default(),
             cooldown_until: Timestamp::MIN,
             unfit_until: Timestamp::MIN,
             trades_read_to: Timestamp::MIN,
@@ -250,9 +251,10 @@ impl Lane {
     /// The seat of a slot, made when it is missing.
     pub fn seat_mut(&mut self, slot: Slot) -> &mut Seat {
         let place = self.seats.iter().position(|seat| seat.slot == slot).unwrap_or_else(|| {
-            // Seats are made once in a deal and kept: spare ones would only wait.
-            self.seats.reserve_exact(1);
-            self.seats.push(Seat::new(slot));
+            let mut seats = std::mem::take(&mut self.seats).into_vec();
+            seats.reserve_exact(1);
+            seats.push(Seat::new(slot));
+            self.seats = seats.into_boxed_slice();
             self.seats.len() - 1
         });
         #[expect(clippy::indexing_slicing, reason = "the place was found or made just above")]

@@ -183,6 +183,10 @@ impl Seat {
                 out.append(&mut held);
             }
         }
+        if self.flights.is_empty() {
+            // Most accounts commit nothing for hours; their queues shall not wait with them.
+            self.flights = VecDeque::new();
+        }
     }
 
     pub(super) fn discard(&mut self) {
