@@ -6,7 +6,7 @@ mod versions;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use tranche_model::{
     asset::Asset,
     decimal::MathError,
@@ -106,8 +106,8 @@ pub struct Seat {
 }
 
 /// What a seat remembers of orders that are gone. Most remember nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(from = "Memory", into = "Memory")]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(from = "Memory")]
 struct Past(Option<Box<Memory>>);
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -115,6 +115,15 @@ struct Memory {
     /// The fills of the last settled order: they may be told again.
     last_trades: Box<[TradeId]>,
     blocked: Option<Box<Blocked>>,
+}
+
+impl Serialize for Past {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Some(memory) => memory.serialize(serializer),
+            None => Memory::default().serialize(serializer),
+        }
+    }
 }
 
 impl From<Past> for Memory {

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{dca::Config, few::Few};
 
 type Version = (u32, Arc<Config>);
 
 /// The newest settings, and the older ones that open deals still follow. Most bots have none of those.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<Version>", into = "Vec<Version>")]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Vec<Version>")]
 pub(super) struct Versions {
     newest: Version,
     older: Few<Version>,
@@ -54,10 +54,35 @@ impl TryFrom<Vec<Version>> for Versions {
     }
 }
 
-impl From<Versions> for Vec<Version> {
-    fn from(versions: Versions) -> Self {
-        let mut all = Self::from(versions.older);
-        all.push(versions.newest);
-        all
+/// As one list, the newest last.
+impl Serialize for Versions {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.older.iter().chain([&self.newest]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dca::Draft;
+
+    #[test]
+    fn they_are_saved_as_one_list() {
+        let text = r#"{"name":"a","pairs":["BTC/USDT"],"base_order_volume":"100",
+            "safety_order_volume":"100","volume_scale":"1.5","max_safety_orders":5,
+            "safety_order_step_pct":"1.5","take_profit_pct":"1.5","active_safety_orders_count":1}"#;
+        let draft: Draft = serde_json::from_str(text).unwrap();
+        let config = Arc::new(Config::try_from(draft).unwrap());
+        let mut versions = Versions::new(3, Arc::clone(&config));
+        versions.push(4, config);
+
+        let bytes = postcard::to_allocvec(&versions).unwrap();
+        let list: Vec<Version> = postcard::from_bytes(&bytes).unwrap();
+
+        assert_eq!(list.iter().map(|(version, _)| *version).collect::<Vec<_>>(), [3, 4]);
+        assert_eq!(postcard::from_bytes::<Versions>(&bytes).unwrap(), versions);
+        assert!(postcard::from_bytes::<Versions>(&[0]).is_err());
+        versions.retain(|_| false);
+        assert!(versions.get(3).is_none() && versions.get(4).is_some());
     }
 }
