@@ -23,7 +23,7 @@ use tranche_trading::{
 use tranche_venue::venue::{Market, PrivateMessage, Report, Venue, VenueAccount, Watched};
 
 use crate::{
-    handle::{Ask, Handle, Running, Told, Verdicts},
+    handle::{Ask, Handle, Pending, Running, Told},
     paper::Paper,
     store::{Loaded, Store, StoreError},
     tasks,
@@ -64,7 +64,7 @@ pub struct Engine {
     paper: Option<Arc<Paper>>,
     market: Market,
     owned: BTreeMap<AccountId, Owned>,
-    verdicts: Verdicts,
+    pending: Pending,
     asks: mpsc::Receiver<Ask>,
     privates: Ends<(AccountId, PrivateMessage)>,
     stored: Ends<Stored>,
@@ -73,7 +73,8 @@ pub struct Engine {
     outputs: Vec<Output>,
     /// Waits until the commit before is answered: one transaction at a time, for many accounts.
     commits: Vec<(Ticket, Batch)>,
-    is_committing: bool,
+    /// Batches of the transaction under way.
+    in_commit: usize,
     watched: Watched,
     is_watched_stale: bool,
     has_more: bool,
@@ -140,7 +141,7 @@ impl Engine {
             store: setup.store,
             paper: setup.paper,
             owned: BTreeMap::new(),
-            verdicts: Verdicts::default(),
+            pending: Pending::default(),
             asks,
             privates: Ends::new(PRIVATES),
             stored: Ends::new(STORED),
@@ -148,7 +149,7 @@ impl Engine {
             told,
             outputs: Vec::new(),
             commits: Vec::new(),
-            is_committing: false,
+            in_commit: 0,
             watched: Watched::new(),
             is_watched_stale: false,
             has_more: false,

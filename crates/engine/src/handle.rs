@@ -1,12 +1,9 @@
 //! What the outside holds of a running engine.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use tokio::sync::{mpsc, oneshot};
-use tranche_model::{
-    ids::{AccountId, CommandId},
-    instrument::Instrument,
-};
+use tranche_model::{ids::AccountId, instrument::Instrument, record::VerdictRow};
 use tranche_trading::{
     event::{Command, Settings},
     shard::{Output, Shard},
@@ -19,10 +16,13 @@ pub type Told = Output;
 /// A question that looks at the shard between two steps.
 pub(crate) type Look = Box<dyn FnOnce(&Shard, &Running) + Send>;
 
+/// What came of a command; `Err` says why not.
+pub(crate) type Verdict = Result<(), String>;
+
 /// What the outside asks of an engine.
 pub(crate) enum Ask {
     Own { account: AccountId, settings: Box<Settings>, venue: Box<dyn VenueAccount> },
-    Command { account: AccountId, command: Command, verdict: oneshot::Sender<Result<(), String>> },
+    Command { account: AccountId, command: Command, verdict: oneshot::Sender<Verdict> },
     Evict(AccountId),
     Rules(Box<Instrument>),
     Look(Look),
@@ -127,31 +127,41 @@ impl Handle {
     }
 }
 
-/// Verdicts that are waited for, by command.
+/// Commands whose verdict is not out yet, in the order in which they came. They are handed in again when
+/// their account is loaded anew: a command is carried out once, however often it is told.
 #[derive(Default)]
-pub(crate) struct Verdicts {
-    waiting:
-        std::collections::BTreeMap<(AccountId, CommandId), oneshot::Sender<Result<(), String>>>,
+pub(crate) struct Pending {
+    waiting: BTreeMap<AccountId, Vec<Waiting>>,
 }
 
-impl Verdicts {
-    pub(crate) fn wait(
+/// A command with whoever waits for its verdict.
+type Waiting = (Command, oneshot::Sender<Verdict>);
+
+impl Pending {
+    pub(crate) fn add(
         &mut self,
         account: AccountId,
-        command: CommandId,
-        sender: oneshot::Sender<Result<(), String>>,
+        command: Command,
+        verdict: oneshot::Sender<Verdict>,
     ) {
-        self.waiting.insert((account, command), sender);
+        self.waiting.entry(account).or_default().push((command, verdict));
     }
 
-    pub(crate) fn give(
-        &mut self,
-        account: AccountId,
-        command: CommandId,
-        verdict: &Result<(), String>,
-    ) {
-        if let Some(sender) = self.waiting.remove(&(account, command)) {
-            drop(sender.send(verdict.clone()));
+    /// Those of an account.
+    pub(crate) fn of(&self, account: AccountId) -> Vec<Command> {
+        let waiting = self.waiting.get(&account).into_iter().flatten();
+        waiting.map(|(command, _)| command.clone()).collect()
+    }
+
+    /// The verdict is committed: whoever waits hears it.
+    pub(crate) fn give(&mut self, account: AccountId, row: &VerdictRow) {
+        let Some(waiting) = self.waiting.get_mut(&account) else { return };
+        let Some(place) = waiting.iter().position(|(command, _)| command.id == row.command) else {
+            return;
+        };
+        let (_, verdict) = waiting.remove(place);
+        if verdict.send(row.verdict.clone()).is_err() {
+            tracing::debug!(command = %row.command, "nobody waited for the verdict");
         }
     }
 }

@@ -137,7 +137,7 @@ pub(crate) struct DemoTask {
     #[arg(long, value_enum, default_value_t)]
     pub(crate) market: MarketName,
     /// Trade without sockets, under one virtual clock
-    #[arg(long)]
+    #[arg(long, conflicts_with = "market")]
     pub(crate) in_process: bool,
     /// Let calls and events go wrong: `usual`, or a TOML file as for `tranche simserver`
     #[arg(long, value_name = "PROFILE", conflicts_with = "in_process")]

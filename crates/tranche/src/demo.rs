@@ -112,6 +112,9 @@ fn world(task: &DemoTask, settings: &Settings, speed: u32) -> Result<World> {
     if !(1..=BOTS_MAX).contains(&count) {
         bail!("bots is {count} (must be from 1 to {BOTS_MAX}); 6 are the default");
     }
+    if task.market == MarketName::Live && (task.candles.is_some() || task.faults.is_some()) {
+        bail!("--market live trades on Binance's prices: leave out --candles and --faults");
+    }
     let (instruments, feed) = market(task, settings)?;
     let is_quick = !task.in_process && task.market != MarketName::Live;
     let bots = bots::bots(count, &instruments, is_quick)?;

@@ -72,7 +72,7 @@ impl Engine {
             }
             Output::More => self.has_more = true,
             Output::Verdict { account, ref row } => {
-                self.verdicts.give(account, row.command, &row.verdict);
+                self.pending.give(account, row);
                 self.is_watched_stale = true;
                 self.tell(output);
             }
@@ -131,10 +131,10 @@ impl Engine {
 
     /// One transaction for all accounts that have something, once the one before is answered.
     fn commit(&mut self) {
-        if self.is_committing || self.commits.is_empty() {
+        if self.in_commit != 0 || self.commits.is_empty() {
             return;
         }
-        self.is_committing = true;
+        self.in_commit = self.commits.len();
         let (tickets, batches): (Vec<Ticket>, Vec<Batch>) =
             std::mem::take(&mut self.commits).into_iter().unzip();
         let count = u32::try_from(tickets.len()).unwrap_or(u32::MAX);

@@ -45,7 +45,7 @@ impl Engine {
     pub(super) fn stored(&mut self, stored: Stored) {
         match stored {
             Stored::Committed(results) => {
-                self.is_committing = false;
+                self.in_commit = 0;
                 for (ticket, result) in results {
                     self.running.stored = self.running.stored.saturating_sub(1);
                     if let Err(error) = &result {
@@ -73,6 +73,9 @@ impl Engine {
                 self.is_watched_stale = true;
                 if self.owned.get(&account).is_some_and(|owned| !owned.is_live) {
                     self.event(account, Event::Stream { live: false });
+                }
+                for command in self.pending.of(account) {
+                    self.event(account, Event::Command(command));
                 }
             }
             Err(error) => {
@@ -118,7 +121,8 @@ impl Engine {
                 self.input(Input::Own { account, settings });
             }
             Some(Ask::Command { account, command, verdict }) => {
-                self.verdicts.wait(account, command.id, verdict);
+                self.pending.add(account, command.clone(), verdict);
+                // One that is not loaded hears it when it is.
                 self.event(account, Event::Command(command));
                 self.is_watched_stale = true;
             }

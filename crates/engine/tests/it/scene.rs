@@ -42,7 +42,6 @@ pub(crate) struct Scene {
     pub(crate) server: Running,
     pub(crate) engine: Handle,
     pub(crate) store: Arc<MemoryStore>,
-    pub(crate) venue: Arc<dyn Venue>,
     pub(crate) instruments: Instruments,
     pub(crate) auditor: Auditor,
     news: tokio::sync::mpsc::Receiver<Told>,
@@ -66,7 +65,7 @@ impl Scene {
             shard: Options::default(),
             limits: Limits::default(),
             venue: Arc::clone(&venue),
-            store: Arc::clone(&store) as _,
+            store: Arc::<MemoryStore>::clone(&store),
             paper: None,
         });
         let credentials = Credentials {
@@ -81,7 +80,6 @@ impl Scene {
             server,
             engine,
             store,
-            venue,
             instruments,
             auditor: Auditor::new(),
             news,

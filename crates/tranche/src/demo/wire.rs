@@ -124,7 +124,7 @@ impl Wire {
             shard: Options { record: plan.is_recorded, ..Options::default() },
             limits,
             venue: Arc::clone(&venue),
-            store: Arc::clone(&store) as _,
+            store: Arc::<MemoryStore>::clone(&store),
             paper: paper.clone(),
         };
         let (engine, news) = runtime.block_on(async { Engine::start(setup) });

@@ -18,7 +18,7 @@ fn recorded_backtest_repeats() {
 #[test]
 fn recorded_demo_repeats_over_restarts() {
     let place = Place::new("replay_demo");
-    place.run("demo --headless --for 1s --speed 100000 --record run.tranche");
+    place.run("demo --in-process --headless --for 1s --speed 100000 --record run.tranche");
 
     let told = place.run("replay run.tranche");
 
