@@ -1,6 +1,7 @@
 //! Properties of the exchange under random orders and a random tape, and of the whole heart.
 #![cfg(test)]
 
+mod attack;
 mod books;
 mod evidence;
 mod forgotten;

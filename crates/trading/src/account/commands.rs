@@ -120,12 +120,16 @@ impl Account {
                 return Ok(Err("pairs can be taken away only while no deal is open".to_owned()));
             }
         }
-        let former = u16::try_from(known.lanes.len()).unwrap_or(u16::MAX);
+        let former: Vec<_> = known.lanes.iter().map(|lane| lane.instrument).collect();
         let Some(version) = known.edit(config.clone(), world.instruments) else {
             return Ok(Err("an instrument of the bot does not exist here".to_owned()));
         };
-        for lane in u16::try_from(known.lanes.len()).unwrap_or(u16::MAX)..former {
-            out.watches.push((WatchKey::Lane(LaneKey { bot, lane }), None));
+        // Who is woken by a price of an instrument must not be another one by then.
+        for (lane, instrument) in (0_u16..).zip(former) {
+            let now = known.lanes.get(usize::from(lane)).map(|lane| lane.instrument);
+            if now != Some(instrument) {
+                out.watches.push((WatchKey::Lane(LaneKey { bot, lane }), None));
+            }
         }
         if open_deals {
             self.adopt_settings(bot, Some(version), world, out)?;

@@ -235,6 +235,11 @@ impl Desk {
         self.credits.get(&lane).is_some_and(|credit| credit.places != 0)
     }
 
+    /// Whether a question about orders or trades is open that the venue does not refuse to answer.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.reads.is_asking(&self.unread)
+    }
+
     /// Remembers a command; `false` when it was carried out before.
     pub(crate) fn is_new(&mut self, command: CommandId) -> bool {
         remember(&mut self.commands, command)
@@ -243,6 +248,11 @@ impl Desk {
     /// Remembers a late fill; `false` when it was booked before.
     pub(crate) fn is_new_late_fill(&mut self, fill: &Fill) -> bool {
         remember(&mut self.late_fills, (fill.instrument, fill.trade_id))
+    }
+
+    /// Whether the fill was booked although no slot held its order.
+    pub(crate) fn is_late_fill(&self, fill: &Fill) -> bool {
+        self.late_fills.contains(&(fill.instrument, fill.trade_id))
     }
 
     /// A refusal that concerns the key stops the account.

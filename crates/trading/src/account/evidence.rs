@@ -168,6 +168,8 @@ impl Account {
         }
         if let Read::Trades(instrument) = read {
             self.desk.unread.insert(instrument);
+            // Whoever wanted the answer may not need it any more: it is asked until it is given.
+            self.desk.reads.insist(read, world.now);
         }
         self.was_awaited(read, world, out)
     }
@@ -260,7 +262,7 @@ impl Account {
                     Ok(())
                 })?;
             }
-            turn.run(out)?;
+            self.run(key, world, out)?;
         }
         Ok(())
     }
@@ -299,7 +301,7 @@ impl Account {
             self.desk.short.clear();
             return Ok(());
         }
-        let is_pending = self.moves_are_pending() || self.desk.reads.is_asking();
+        let is_pending = self.moves_are_pending() || self.desk.is_asking();
         let believed_at = self.desk.suspected.0.plus(BALANCE_BELIEVED_AFTER);
         if self.desk.ledger.is_open() && (is_pending || world.now < believed_at) {
             // Fills may be on their way, or may have been lost.
@@ -317,11 +319,12 @@ impl Account {
         Ok(())
     }
 
-    /// Whether an order may have traded without our knowing yet.
+    /// Whether an order may have traded without our knowing yet. What the venue refuses to tell is not
+    /// waited for.
     fn moves_are_pending(&self) -> bool {
-        let mut orders =
-            self.bots.values().flat_map(|bot| &bot.lanes).flat_map(crate::bot::Lane::orders);
-        orders.any(|(_, order)| match order.stage {
+        let lanes = self.bots.values().flat_map(|bot| &bot.lanes);
+        let told = lanes.filter(|lane| !self.desk.unread.contains(&lane.instrument));
+        told.flat_map(crate::bot::Lane::orders).any(|(_, order)| match order.stage {
             Stage::Intent | Stage::Unknown | Stage::Ending | Stage::Missing => true,
             Stage::Open | Stage::Ended(_) => order.booked() != order.executed(),
         })

@@ -197,7 +197,21 @@ impl Account {
                 }
             }
         }
+        self.regrid(world, out)?;
         self.read_everything(world, out)
+    }
+
+    /// The rules of an instrument may have changed while nobody was told.
+    fn regrid(&mut self, world: &World<'_>, out: &mut Effects) -> Result<(), StepError> {
+        for key in self.all_lanes() {
+            if let Some(mut turn) = self.turn(key, world)?
+                && turn.is_off_grid()?
+            {
+                turn.take_rules(out)?;
+                out.dirty(key.bot);
+            }
+        }
+        Ok(())
     }
 
     fn read_everything(&mut self, world: &World<'_>, out: &mut Effects) -> Result<(), StepError> {
@@ -300,6 +314,12 @@ impl Account {
 
     pub(crate) fn lane(&self, key: LaneKey) -> Option<&Lane> {
         self.bots.get(&key.bot)?.lanes.get(usize::from(key.lane))
+    }
+
+    /// Whether a bot of the account has a lane on the instrument.
+    pub(crate) fn trades(&self, instrument: InstrumentId) -> bool {
+        let mut lanes = self.bots.values().flat_map(|bot| &bot.lanes);
+        lanes.any(|lane| lane.instrument == instrument)
     }
 
     fn lanes_of(&self, bot: BotId) -> Vec<LaneKey> {

@@ -127,7 +127,8 @@ impl Account {
         };
         let Some(mut turn) = self.turn(key, world)? else { return Ok(None) };
         let booking = turn.change(slot, |order| order.fill(fill))?;
-        if booking != Some(Booking::New) {
+        // One that came before its order was known here is booked already.
+        if booking != Some(Booking::New) || turn.desk.is_late_fill(fill) {
             return Ok(Some(key));
         }
         turn.book(slot, fill, out)?;

@@ -1,5 +1,7 @@
 //! Questions to the venue: what is to be asked when, and what was asked and not answered.
 
+use std::collections::BTreeSet;
+
 use tranche_model::{
     client_order_id::ClientOrderId,
     ids::InstrumentId,
@@ -7,7 +9,10 @@ use tranche_model::{
     time::Timestamp,
 };
 
-use crate::{bot::backoff, event::LaneKey};
+use crate::{
+    bot::{RETRY_LAST, backoff},
+    event::LaneKey,
+};
 
 /// A question. Asking it again while it waits only brings it forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,6 +96,11 @@ impl Reads {
         }
     }
 
+    /// Somebody needs the answer in any case, when there is one.
+    pub(crate) fn insist(&mut self, read: Read, now: Timestamp) {
+        self.waiting_for(read, now.plus(RETRY_LAST), now).lanes = None;
+    }
+
     /// The lane has no use for the answer any more.
     pub(crate) fn release(&mut self, lane: LaneKey, read: Read) {
         let Some(waiting) = self.get_mut(read) else { return };
@@ -166,10 +176,10 @@ impl Reads {
         waiting.attempts == 1
     }
 
-    /// Whether a question about orders or trades is open.
-    pub(crate) fn is_asking(&self) -> bool {
+    /// Whether a question about orders or trades is open, but for those on instruments of `unread`.
+    pub(crate) fn is_asking(&self, unread: &BTreeSet<InstrumentId>) -> bool {
         self.waiting.iter().any(|(read, waiting)| match read {
-            Read::Trades(_) | Read::Order(..) => true,
+            Read::Trades(instrument) | Read::Order(_, instrument) => !unread.contains(instrument),
             // It is always asked again some time.
             Read::OpenOrders => waiting.asked_at.is_some() || waiting.attempts != 0,
             Read::Balances | Read::Highs(..) => false,

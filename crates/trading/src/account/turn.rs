@@ -71,6 +71,8 @@ impl<'a> Turn<'a> {
             return Ok(false);
         }
         let closed = self.close_when_over(out)?;
+        // Nothing is bought at a price of some time ago: the next one says whether it is still wanted.
+        self.drop_passed(|is_old| is_old);
         self.reconcile(out)?;
         self.answer(out)?;
         Ok(closed)
@@ -111,11 +113,25 @@ impl<'a> Turn<'a> {
         self.tell(Fact::Rules, out)
     }
 
+    /// Whether the deal has fixed a price that the instrument's rules do not know.
+    pub(super) fn is_off_grid(&self) -> Result<bool, MathError> {
+        let Some((config, _)) = self.config().filter(|_| !self.is_quarantined()) else {
+            return Ok(false);
+        };
+        let scene = self.scene(&config);
+        self.lane.deal.as_ref().map_or(Ok(false), |deal| deal.is_off_grid(&scene))
+    }
+
     /// Safety orders that were passed and are not out are looked at anew: the price may have left them.
     pub(super) fn look_anew(&mut self) {
-        let Self { lane, .. } = self;
-        let slot = lane.deal.as_ref().and_then(Deal::merged_slot);
-        if let Some(slot) = slot
+        self.drop_passed(|_is_old| true);
+    }
+
+    fn drop_passed(&mut self, is_meant: impl FnOnce(bool) -> bool) {
+        let Self { lane, world, .. } = self;
+        let passed = lane.deal.as_ref().and_then(|deal| deal.merged_slot(world.now));
+        if let Some((slot, is_old)) = passed
+            && is_meant(is_old)
             && lane.seat(slot).is_none_or(|seat| seat.order.is_none())
             && let Some(deal) = &mut lane.deal
         {

@@ -148,7 +148,7 @@ pub struct Blocked {
 
 /// Pauses between attempts double from the first to the last.
 const RETRY_FIRST: Millis = Millis::from_secs(1);
-const RETRY_LAST: Millis = Millis::from_secs(300);
+pub(crate) const RETRY_LAST: Millis = Millis::from_secs(300);
 
 impl Bot {
     /// A new bot; `None` when one of its instruments does not exist.

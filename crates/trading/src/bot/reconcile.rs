@@ -80,12 +80,14 @@ fn leaves(qty: Qty, order: &Order) -> Qty {
     qty.minus_floored(order.booked()).unwrap_or(Qty::ZERO)
 }
 
-/// An order can be taken back while it is known to rest and nobody asked for it.
+/// An order can be taken back while it rests and nobody asked for it. One that was seen and that the
+/// venue then did not know may rest all the same: an exit must not wait until that is cleared up.
 fn may_cancel(order: &Order, now: Timestamp) -> bool {
     let is_asked = match order.cancel() {
         Cancel::No => false,
         Cancel::Asked { .. } => true,
         Cancel::Again { at, .. } => now < at,
     };
-    order.stage == Stage::Open && order.kind.rests() && !is_asked
+    let may_rest = matches!(order.stage, Stage::Open | Stage::Missing);
+    may_rest && order.kind.rests() && !is_asked
 }

@@ -13,7 +13,7 @@ use tranche_model::{
     instrument::Instrument,
     money::{Amount, Price, Qty, Quote},
     order::OrderStatus,
-    time::Timestamp,
+    time::{Millis, Timestamp},
 };
 
 use super::{
@@ -107,6 +107,8 @@ pub struct Merge {
     pub from: u16,
     pub to: u16,
     pub quote: Quote,
+    /// When the price passed them. A price that old says nothing any more.
+    pub passed_at: Timestamp,
 }
 
 /// The filled part of a slot that is not done.
@@ -157,6 +159,9 @@ pub struct Scene<'a> {
     pub fees: FeeRates,
     pub now: Timestamp,
 }
+
+/// For how long the price that passed watched safety orders is one to buy at.
+const PASSED_COUNTS_FOR: Millis = Millis::from_secs(2);
 
 /// Digits of a part of a position before it is brought to a step.
 const PART_SCALE: u32 = 18;
@@ -256,6 +261,17 @@ impl Deal {
         }
     }
 
+    /// Whether a price that the deal has fixed lies beside the instrument's present grid.
+    pub(crate) fn is_off_grid(&self, scene: &Scene<'_>) -> Result<bool, MathError> {
+        let price = match self.phase {
+            Phase::Entering(Entry { order: EntryOrder::Limit { price, .. }, .. }) => Some(price),
+            Phase::Holding(_) => self.take_profit,
+            Phase::Entering(_) | Phase::Exiting { .. } | Phase::Abandoned => None,
+        };
+        let Some(price) = price else { return Ok(false) };
+        Ok(scene.instrument.round_price(price, Rounding::Down)? != price)
+    }
+
     /// How the deal ended, once none of its orders is out.
     pub fn over(&self, scene: &Scene<'_>) -> Result<Option<Ended>, MathError> {
         match self.phase {
@@ -312,10 +328,14 @@ impl Deal {
         }
     }
 
-    /// The slot of the watched safety orders that are wanted as one.
-    pub(crate) fn merged_slot(&self) -> Option<Slot> {
+    /// The slot of the watched safety orders that are wanted as one, and whether the price that passed
+    /// them is old by now.
+    pub(crate) fn merged_slot(&self, now: Timestamp) -> Option<(Slot, bool)> {
         match self.phase {
-            Phase::Holding(Holding { merge: Some(merge), .. }) => Slot::safety(merge.to),
+            Phase::Holding(Holding { merge: Some(merge), .. }) => {
+                let is_old = merge.passed_at.plus(PASSED_COUNTS_FOR) <= now;
+                Slot::safety(merge.to).map(|slot| (slot, is_old))
+            }
             Phase::Entering(_) | Phase::Holding(_) | Phase::Exiting { .. } | Phase::Abandoned => {
                 None
             }
@@ -344,7 +364,18 @@ impl Deal {
             // The time below a former stop does not count for the next.
             holding.below_stop_since = None;
         }
-        self.aim(scene, log)
+        self.aim(scene, log)?;
+        self.disarm_beyond_target(scene);
+        Ok(())
+    }
+
+    /// A target that moved beyond the highest price is not reached any more.
+    fn disarm_beyond_target(&mut self, scene: &Scene<'_>) {
+        let trails = scene.config.trailing_deviation().is_some();
+        let target = self.take_profit.filter(|_| trails);
+        if let Phase::Holding(holding) = &mut self.phase {
+            holding.peak = holding.peak.filter(|peak| target.is_some_and(|at| at <= peak.price));
+        }
     }
 
     pub(super) fn progress(&self, slot: Slot) -> (Qty, Quote) {

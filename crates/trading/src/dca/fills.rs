@@ -197,9 +197,11 @@ impl Deal {
         let is_done = status == OrderStatus::Filled
             || match self.level_price(number, scene)? {
                 Some(price) => {
+                    // All that was bought in the slot counts, by whichever of its orders.
+                    let filled = self.progress(slot).0;
                     let full = ladder::qty(scene.config, scene.instrument, number, price)?;
-                    let rest = full.minus_floored(self.progress(slot).0)?;
-                    executed.is_positive() && !scene.instrument.is_tradable(rest, price)
+                    let rest = full.minus_floored(filled)?;
+                    filled.is_positive() && !scene.instrument.is_tradable(rest, price)
                 }
                 None => false,
             };

@@ -168,7 +168,7 @@ impl Deal {
         }
         let Some((from, to, level)) = passed else { return Ok(()) };
         log.push(Why::SafetyTriggered { from, to, price: self.seen, level });
-        holding.merge = Some(Merge { from, to, quote });
+        holding.merge = Some(Merge { from, to, quote, passed_at: scene.now });
         Ok(())
     }
 

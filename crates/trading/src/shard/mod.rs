@@ -11,7 +11,7 @@ mod seat;
 mod watchers;
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     panic,
     sync::Arc,
 };
@@ -56,6 +56,8 @@ pub struct Shard {
     /// Accounts with something to commit.
     touched: Vec<AccountId>,
     last_ticket: u64,
+    /// Instruments whose rules are others than at the beginning.
+    ruled: BTreeSet<InstrumentId>,
     /// Whose commit a ticket names.
     flights: BTreeMap<Ticket, AccountId>,
     now: Timestamp,
@@ -74,6 +76,7 @@ impl Shard {
             wakes: Vec::new(),
             touched: Vec::new(),
             last_ticket: 0,
+            ruled: BTreeSet::new(),
             flights: BTreeMap::new(),
             now: Timestamp::MIN,
         }
@@ -192,9 +195,23 @@ impl Shard {
                 for Failure { bot, reason } in seat.broken() {
                     self.event(account, &Event::Quarantine { bot, reason }, now, out);
                 }
+                self.tell_rules(account, now, out);
                 self.event(account, &Event::Loaded { settings }, now, out);
             }
             Err(error) => out.push(Output::Dead { account, reason: error.to_string() }),
+        }
+    }
+
+    /// The account may not have been there when rules changed, or its commit with them was lost. What
+    /// it has nothing to do with is only for those who repeat a recording.
+    fn tell_rules(&mut self, account: AccountId, now: Timestamp, out: &mut Vec<Output>) {
+        for id in self.ruled.clone() {
+            let known = self.instruments.get(id);
+            let is_used = self.account(account).is_some_and(|account| account.trades(id));
+            if let Some(rules) = known.filter(|_| is_used || self.options.record) {
+                let event = Event::Rules(Box::new(rules.clone()));
+                self.event(account, &event, now, out);
+            }
         }
     }
 
@@ -387,6 +404,7 @@ impl Shard {
             Some(known) => *known = instrument.clone(),
             None => return,
         }
+        self.ruled.insert(id);
         let event = Event::Rules(Box::new(instrument));
         for account in self.seats.keys().copied().collect::<Vec<_>>() {
             self.event(account, &event, now, out);
