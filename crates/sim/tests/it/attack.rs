@@ -10,21 +10,22 @@ use tranche_model::{
     ids::{BotId, CommandId, Epoch, Seq, Slot, TradeId},
     instrument::{Instrument, Instruments},
     money::{Amount, Fraction, Qty},
-    order::{OrderReport, OrderStatus},
+    order::{OrderKind, OrderReport, OrderStatus, Side, TimeInForce},
     record::{Answer, Call, Outcome, PrivateEvent, Reply},
     time::{Millis, Timestamp},
 };
 use tranche_sim::{
     driver::Setup,
-    exchange,
-    line::EventFault,
+    exchange::{self, Hand},
+    line::{CallFault, EventFault},
     memory::CommitFault,
     replay::{Entry, Header, Verifier},
 };
 use tranche_trading::{
+    account::AccountState,
     dca::Draft,
     event::{Command, CommandBody, Event, KillLevel, Scope},
-    order::Stage,
+    order::{Cancel, Stage},
     shard::{Durability, Input, Options, Shard},
     why::Why,
 };
@@ -370,6 +371,90 @@ fn a_recording_holds_rules_whose_own_commit_failed() {
         verifier.repeat(&entry).unwrap_or_else(|difference| panic!("{difference}"));
     }
     assert!(10 < verifier.same);
+}
+
+#[test]
+fn a_cancel_that_the_venue_only_takes_note_of_is_asked_for_again() {
+    let mut scene = Scene::new();
+    scene.create(BOT, draft());
+    scene.tick(A, "100");
+    let safety = order_of(&scene, "safety order 1");
+    let deal = scene.deal(BOT).no;
+    scene.command(CommandBody::StopBot { bot: BOT }).unwrap();
+    // The answer shows the order as it was, and the cancel gets lost behind it.
+    for ahead in 1..=3 {
+        scene.next_call(ahead, CallFault::LoseRequest);
+    }
+    scene.command(CommandBody::CloseDeal { bot: BOT, deal }).unwrap();
+    let call = Call::Cancel { client_id: safety.client_id, instrument: A };
+    let outcome = Outcome::Done(Answer::Order { report: safety, fills: Vec::new() });
+    scene.driver.tell(OURS, Event::Reply(Reply { call, outcome }));
+    let lane = scene.lane(BOT);
+    let order = lane.seat(safety.client_id.key().slot).unwrap().order.as_ref().unwrap();
+    assert!(matches!(order.cancel, Cancel::Again { .. }), "{order:?}");
+    scene.wait(60);
+    assert_eq!(scene.ended(), ["closed_by_command"]);
+}
+
+#[test]
+fn funds_that_another_hand_locks_are_seen_at_the_first_refusal() {
+    let mut scene = Scene::with(Setup::default(), Terms { funds: 250, ..Terms::default() });
+    scene.create(BOT, Draft { active_safety_orders_count: Some(1), ..draft() });
+    scene.tick(A, "100");
+    // A person's order holds what the second safety order needs.
+    let kind = OrderKind::Limit {
+        price: price("50"),
+        qty: Qty::parse("0.9").unwrap(),
+        time_in_force: TimeInForce::GoodTillCancelled,
+    };
+    let hand = Hand { instrument: A, side: Side::Buy, kind };
+    scene.driver.exchange.place_foreign(OURS, hand, scene.driver.now()).unwrap();
+    let safety = order_of(&scene, "safety order 1").client_id;
+    scene.driver.exchange.cancel(OURS, safety, scene.driver.now()).unwrap();
+    let hand = Hand { instrument: B, side: Side::Buy, kind };
+    scene.driver.exchange.place_foreign(OURS, hand, scene.driver.now()).unwrap();
+    scene.wait(120);
+    let refused = |why: &&Why| matches!(why, Why::Refused { .. });
+    let refused = scene.whys.iter().filter(refused).count();
+    assert!(refused <= 1, "refused {refused} times: {:#?}", scene.whys);
+}
+
+#[test]
+fn fills_that_never_come_are_asked_for_ever_more_rarely() {
+    let mut scene = Scene::new();
+    scene.create(BOT, draft());
+    scene.tick(A, "100");
+    // The venue says that half of it was executed, and shows no execution.
+    let mut report = order_of(&scene, "safety order 1");
+    report.status = OrderStatus::PartiallyFilled;
+    report.executed = Qty::parse("0.5").unwrap();
+    report.updated_at = scene.driver.now();
+    scene.driver.tell(OURS, Event::Private(PrivateEvent::Order(report)));
+    let calls = scene.driver.line.counts().0;
+    scene.minutes(A, "100", 30);
+    let calls = scene.driver.line.counts().0 - calls;
+    assert!((5..60).contains(&calls), "{calls} calls in half an hour");
+}
+
+#[test]
+fn an_answer_from_before_the_stream_came_back_does_not_end_the_sync() {
+    let mut scene = Scene::new();
+    scene.create(BOT, draft());
+    scene.tick(A, "100");
+    // The degraded account lists its orders, and the answer takes its time.
+    scene.next_call(1, CallFault::LateReply(Millis::from_secs(3)));
+    scene.driver.stream(OURS, false);
+    scene.wait(1);
+    for ahead in 1..=6 {
+        scene.next_call(ahead, CallFault::LateReply(Millis::from_secs(1)));
+    }
+    scene.driver.stream(OURS, true);
+    // All that was asked now is answered, but for the list.
+    scene.next_call(1, CallFault::LateReply(Millis::from_secs(5)));
+    scene.wait(4);
+    assert_eq!(scene.account().desk.state, AccountState::Syncing);
+    scene.wait(10);
+    assert_eq!(scene.account().desk.state, AccountState::Ready);
 }
 
 fn tell(shard: &mut Shard, event: Event, now: Timestamp) {

@@ -15,13 +15,14 @@ use tranche_model::{
 };
 use tranche_sim::driver::Driver;
 use tranche_trading::{
-    account::{Account, AccountState},
+    account::{Account, AccountState, Entries},
     bot::{Bot, BotStatus, Lane},
     dca::{
         Config, Phase,
-        draft::{DeviationReference, TakeProfitType},
+        draft::{DeviationReference, Start, TakeProfitType},
     },
     order::{Cancel, Stage},
+    why::NoDeal,
 };
 
 type Checked = Result<(), String>;
@@ -90,6 +91,8 @@ pub(crate) fn quiet(driver: &Driver, id: AccountId) -> Checked {
                 known.insert(order.client_id);
             }
             check_cover(driver, account, (bot, lane), &venue)?;
+            check_start(account, (bot, lane), driver.now())?;
+            check_rungs(driver, account, (bot, lane))?;
         }
     }
     let open: BTreeSet<ClientOrderId> = venue.open.keys().copied().collect();
@@ -355,6 +358,57 @@ fn check_reserved(driver: &Driver, id: AccountId, account: &Account) -> Checked 
     Ok(())
 }
 
+/// A lane without a deal has a reason for that, and one that holds now.
+fn check_start(account: &Account, (bot, lane): (&Bot, &Lane), now: Timestamp) -> Checked {
+    let config = bot.head.current().ok_or("no settings")?;
+    if lane.deal.is_some() || bot.head.status != BotStatus::Running || config.start() != Start::Asap
+    {
+        return Ok(());
+    }
+    let holds = match lane.no_deal {
+        // The next price begins one.
+        None => true,
+        Some(NoDeal::Cooldown { until } | NoDeal::Unfit { until }) => now <= until,
+        Some(NoDeal::MaxActiveDeals { most }) => {
+            most == config.max_active_deals() && most <= bot.active_deals()
+        }
+        Some(NoDeal::EntriesPaused) => {
+            bot.head.entries_paused || account.desk.entries() != Entries::Allowed
+        }
+        Some(NoDeal::Unread) => account.desk.unread.contains(&lane.instrument),
+        Some(NoDeal::Stopped) => {
+            config.stop_after_deals().is_some_and(|most| most <= bot.head.deals_opened)
+        }
+        Some(NoDeal::NotAllowed | NoDeal::DailyLoss) => true,
+    };
+    hold!(holds, "bot {}: no deal on {}, for {:?}", bot.head.id, lane.instrument, lane.no_deal);
+    Ok(())
+}
+
+/// As many safety orders rest as should, or a reason is shown.
+fn check_rungs(driver: &Driver, account: &Account, (bot, lane): (&Bot, &Lane)) -> Checked {
+    let Some(deal) = &lane.deal else { return Ok(()) };
+    let config = bot.head.config(deal.version).ok_or("no settings")?;
+    let is_allowed = account.desk.entries() == Entries::Allowed && !bot.head.entries_paused;
+    if !matches!(deal.phase, Phase::Holding(_)) || !is_allowed || config.stop_loss().is_some() {
+        return Ok(());
+    }
+    let open = deal.levels.open(config.max_safety_orders());
+    for number in open.take(usize::from(config.active_safety_orders_count())) {
+        let slot = Slot::safety(number).ok_or("no slot")?;
+        let is_out = lane
+            .seat(slot)
+            .is_some_and(|seat| seat.order.is_some() || seat.blocked.is_some() || seat.queued);
+        let instrument = driver.exchange.instruments().get(lane.instrument);
+        let tick = instrument.ok_or("no instrument")?.tick;
+        let (origin, level) = (deal.origin.unwrap_or_default(), config.level(number));
+        let at = origin.get() * level.map_or(Decimal::ZERO, |level| level.factor.get());
+        let is_real = tick.get() <= at;
+        hold!(is_out || !is_real, "bot {} deal {}: no {slot}: {deal:?}", bot.head.id, deal.no);
+    }
+    Ok(())
+}
+
 /// What can be sold is up for sale, unless a reason is shown.
 fn check_cover(
     driver: &Driver,
@@ -387,8 +441,7 @@ fn check_cover(
         Phase::Holding(_) => {}
         Phase::Entering(entry) => {
             let is_out = lane.orders().next().is_some();
-            let is_frozen = account.desk.entries() != tranche_trading::account::Entries::Allowed
-                || bot.head.entries_paused;
+            let is_frozen = account.desk.entries() != Entries::Allowed || bot.head.entries_paused;
             hold!(
                 is_out || is_shown(Slot::BASE) || is_frozen,
                 "{name} enters without an order: {entry:?} {:?}",

@@ -218,6 +218,10 @@ struct Run {
     stopped: BTreeMap<(AccountId, BotId), DealNo>,
     /// How often each slot was filled with an order within a second from a moment on.
     placed: BTreeMap<Place, (Timestamp, u32)>,
+    /// When the price last passed watched safety orders.
+    passed: BTreeMap<(AccountId, Option<BotId>), Timestamp>,
+    /// Whether decisions may be lost with their commit.
+    forgets: bool,
     /// What was decided, for the message of a failure.
     log: Vec<String>,
 }
@@ -244,6 +248,8 @@ impl Run {
             last_command: 0,
             stopped: BTreeMap::new(),
             placed: BTreeMap::new(),
+            passed: BTreeMap::new(),
+            forgets: false,
             log: Vec::new(),
         }
     }
@@ -253,6 +259,7 @@ impl Run {
     }
 
     fn step(&mut self, step: &Step) -> Result<(), TestCaseError> {
+        self.forgets |= matches!(step, Step::Commit { .. } | Step::Evict { .. } | Step::Crash);
         match step {
             Step::Tick { instrument, permille, qty } => {
                 self.go(Millis::new(200))?;
@@ -464,6 +471,7 @@ impl Run {
             if let Told::Why { account, record } = &told {
                 self.hear(record)?;
                 self.count(*account, record)?;
+                self.check_passed(*account, record)?;
                 let (bot, deal) = (record.bot.map(BotId::get), record.deal.map(DealNo::get));
                 let at = record.at.ms();
                 self.log.push(format!("{at} {bot:?} {deal:?} {}", record.why));
@@ -498,6 +506,29 @@ impl Run {
         }
         *count += 1;
         prop_assert!(*count <= 20, "{slot} placed {count} times within a second");
+        Ok(())
+    }
+
+    /// A watched safety order is bought at the price that passed it, not at one of long ago.
+    fn check_passed(
+        &mut self,
+        account: AccountId,
+        record: &WhyRecord,
+    ) -> Result<(), TestCaseError> {
+        let key = (account, record.bot);
+        if let Why::SafetyTriggered { .. } = record.why {
+            self.passed.insert(key, record.at);
+        }
+        let Why::Placed { slot, kind: OrderKind::Market { .. }, .. } = record.why else {
+            return Ok(());
+        };
+        if slot.safety_number().is_some() && !self.forgets {
+            let since = self.passed.get(&key).map(|passed| record.at.since(*passed));
+            prop_assert!(
+                since.is_some_and(|since| since <= Millis::from_secs(2)),
+                "{slot} is bought {since:?} after its price was passed"
+            );
+        }
         Ok(())
     }
 

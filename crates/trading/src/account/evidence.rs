@@ -181,6 +181,10 @@ impl Account {
         world: &World<'_>,
         out: &mut Effects,
     ) -> Result<(), StepError> {
+        if self.desk.reads.is_due(read, world.now) {
+            // Meanwhile it was wanted anew: the answer is from before what is to be learned.
+            return Ok(());
+        }
         let was_awaited = self.desk.awaited.remove(&read);
         if !was_awaited || !self.desk.awaited.is_empty() {
             return Ok(());

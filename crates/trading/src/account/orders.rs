@@ -263,6 +263,8 @@ impl Account {
                 turn.desk.short.insert(turn.instrument.symbol.quote);
             }
             turn.desk.reads.want(Read::Balances, world.now, world.now);
+            // Or holds them with an order of its own.
+            turn.desk.reads.want(Read::OpenOrders, world.now, world.now);
         }
         turn.refuse(slot)?;
         turn.lane.seat_mut(slot).block(BlockReason::Refused(refusal.reason), world.now);
@@ -312,7 +314,12 @@ impl Account {
                 for fill in fills {
                     self.fill(fill, world, out)?;
                 }
-                return self.reported(report, Reading::Asked, world, out);
+                self.reported(report, Reading::Asked, world, out)?;
+                if !self.is_open(id) {
+                    return Ok(());
+                }
+                // The venue has only taken note of it: whether it is carried out is to be seen.
+                None
             }
             Outcome::Throttled { retry_at } => Some(*retry_at),
             Outcome::NotSent | Outcome::Unknown => None,
@@ -328,6 +335,13 @@ impl Account {
             }
         };
         self.cancel_again(id, again_at, world, out)
+    }
+
+    fn is_open(&self, id: ClientOrderId) -> bool {
+        let Some((key, slot)) = self.seat_of(id) else { return false };
+        let seat = self.lane(key).and_then(|lane| lane.seat(slot));
+        let order = seat.and_then(|seat| seat.order.as_ref());
+        order.is_some_and(|order| order.stage == Stage::Open)
     }
 
     /// The cancel is asked for again later if it is still wanted then.

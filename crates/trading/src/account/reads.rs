@@ -186,6 +186,12 @@ impl Reads {
         })
     }
 
+    /// Whether the question is to be asked now.
+    pub(crate) fn is_due(&self, read: Read, now: Timestamp) -> bool {
+        let waiting = self.waiting.get(&read);
+        waiting.is_some_and(|waiting| waiting.asked_at.is_none() && waiting.due <= now)
+    }
+
     pub fn next_due(&self) -> Option<Timestamp> {
         let idle = self.waiting.iter().filter(|(_, waiting)| waiting.asked_at.is_none());
         idle.map(|(_, waiting)| waiting.due).min()

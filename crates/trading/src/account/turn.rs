@@ -19,7 +19,7 @@ use super::{
     reads::Read,
 };
 use crate::{
-    bot::{Bot, BotStatus, Head, Lane},
+    bot::{Bot, BotStatus, Head, Lane, RETRY_LAST},
     dca::{Config, Deal, Fact, Permission, Scene, draft::Start},
     event::{Effects, LaneKey, StepError, WatchKey},
     order::{Cancel, Order, Stage},
@@ -300,22 +300,23 @@ impl<'a> Turn<'a> {
 
     /// Fills that a status has announced and that do not come are read.
     fn await_fills(&mut self) {
+        let now = self.world.now;
         let missing = self.lane.orders().filter(|(_, order)| order.booked() < order.executed());
-        let since = missing.map(|(_, order)| order.created_at.minus(TRADES_MARGIN)).min();
+        let wanted = missing.map(|(_, order)| {
+            (due_after(order.reported_at, now), order.created_at.minus(TRADES_MARGIN))
+        });
+        let wanted = wanted.reduce(|a, b| (a.0.min(b.0), a.1.min(b.1)));
         let read = Read::Trades(self.lane.instrument);
-        match since {
-            Some(since) => {
-                let due = self.world.now.plus(FILLS_AWAITED);
-                self.desk.reads.want_for(self.key, read, (due, since));
-            }
+        match wanted {
+            Some(wanted) => self.desk.reads.want_for(self.key, read, wanted),
             None => self.desk.reads.release(self.key, read),
         }
         // A market order is over at once: one that only was taken is asked for.
         let instrument = self.lane.instrument;
-        let due = self.world.now.plus(FILLS_AWAITED);
         for (_, order) in self.lane.orders() {
             if order.stage == Stage::Open && !order.kind.rests() {
                 let read = Read::Order(order.client_id, instrument);
+                let due = due_after(order.created_at, now);
                 self.desk.reads.want_for(self.key, read, (due, due));
             }
         }
@@ -445,6 +446,12 @@ impl<'a> Turn<'a> {
             ) => Watch::default(),
         }
     }
+}
+
+/// When to ask for what should have been told since `since`: the longer it is missing, the rarer.
+fn due_after(since: Timestamp, now: Timestamp) -> Timestamp {
+    let half = Millis::new(now.since(since).ms() / 2);
+    now.plus(half.clamp(FILLS_AWAITED, RETRY_LAST))
 }
 
 fn at(moment: Timestamp) -> Watch {
