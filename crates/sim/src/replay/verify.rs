@@ -18,6 +18,8 @@ use super::{Entry, Header, Start, story::event_in_words};
 #[derive(Debug)]
 pub struct Verifier {
     instruments: Instruments,
+    /// Of accounts that heard of other rules: each hears of them among its own events.
+    ruled: BTreeMap<AccountId, Instruments>,
     accounts: BTreeMap<AccountId, Account>,
     /// How many events gave what was recorded.
     pub same: u64,
@@ -46,7 +48,7 @@ impl fmt::Display for Difference {
 impl Verifier {
     pub fn new(header: &Header) -> Self {
         let instruments = header.instruments.clone();
-        Self { instruments, accounts: BTreeMap::new(), same: 0 }
+        Self { instruments, ruled: BTreeMap::new(), accounts: BTreeMap::new(), same: 0 }
     }
 
     /// Repeats one event.
@@ -76,12 +78,15 @@ impl Verifier {
         let Some(account) = self.accounts.get_mut(&entry.account) else {
             return Err("the account was not loaded before".to_owned());
         };
-        if let Event::Rules(instrument) = event
-            && let Some(known) = self.instruments.get_mut(instrument.id)
-        {
-            known.clone_from(instrument);
+        if let Event::Rules(instrument) = event {
+            let of_all = &self.instruments;
+            let own = self.ruled.entry(entry.account).or_insert_with(|| of_all.clone());
+            if let Some(known) = own.get_mut(instrument.id) {
+                known.clone_from(instrument);
+            }
         }
-        let world = World { now: entry.at, instruments: &self.instruments };
+        let instruments = self.ruled.get(&entry.account).unwrap_or(&self.instruments);
+        let world = World { now: entry.at, instruments };
         let mut effects = Effects::default();
         account
             .step(event, &world, &mut effects)

@@ -10,6 +10,8 @@ mod heart;
 mod market;
 mod owners;
 mod properties;
+mod recordings;
 mod rules;
 mod scene;
 mod storms;
+mod wishes;

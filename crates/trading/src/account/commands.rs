@@ -267,9 +267,17 @@ impl Account {
             let what = "entries are paused: resume them, or lift the kill switch, first";
             return Ok(Err(what.to_owned()));
         }
-        let most = known.head.current().map_or(0, |config| config.max_active_deals());
-        if most <= known.active_deals() {
-            return Ok(Err(format!("{most} deals are open, the most that the bot allows")));
+        let config = known.head.current();
+        let last = config.as_ref().and_then(|config| config.stop_after_deals());
+        if last.is_some_and(|last| last <= known.head.deals_opened) {
+            let what = "the bot has opened as many deals as it may: raise stop_after_deals first";
+            return Ok(Err(what.to_owned()));
+        }
+        let most = config.map_or(0, |config| config.max_active_deals());
+        if most <= known.active_deals().saturating_add(known.wishes_beside(instrument)) {
+            return Ok(Err(format!(
+                "{most} deals are open or asked for, the most that the bot allows"
+            )));
         }
         let lane = known.lanes.iter_mut().find(|lane| lane.instrument == instrument);
         let Some(lane) = lane else {

@@ -199,6 +199,13 @@ impl Bot {
         u16::try_from(open).unwrap_or(u16::MAX)
     }
 
+    /// Deals that a user asked for on other instruments, and that have not begun.
+    pub(crate) fn wishes_beside(&self, instrument: InstrumentId) -> u16 {
+        let others = self.lanes.iter().filter(|lane| lane.instrument != instrument);
+        let wished = others.filter(|lane| lane.start_wanted && lane.deal.is_none()).count();
+        u16::try_from(wished).unwrap_or(u16::MAX)
+    }
+
     pub fn has_orders(&self) -> bool {
         self.lanes.iter().any(Lane::has_orders)
     }
