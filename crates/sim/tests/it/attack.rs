@@ -391,7 +391,7 @@ fn a_cancel_that_the_venue_only_takes_note_of_is_asked_for_again() {
     scene.driver.tell(OURS, Event::Reply(Reply { call, outcome }));
     let lane = scene.lane(BOT);
     let order = lane.seat(safety.client_id.key().slot).unwrap().order.as_ref().unwrap();
-    assert!(matches!(order.cancel, Cancel::Again { .. }), "{order:?}");
+    assert!(matches!(order.cancel(), Cancel::Again { .. }), "{order:?}");
     scene.wait(60);
     assert_eq!(scene.ended(), ["closed_by_command"]);
 }

@@ -398,7 +398,7 @@ fn check_rungs(driver: &Driver, account: &Account, (bot, lane): (&Bot, &Lane)) -
         let slot = Slot::safety(number).ok_or("no slot")?;
         let is_out = lane
             .seat(slot)
-            .is_some_and(|seat| seat.order.is_some() || seat.blocked.is_some() || seat.queued);
+            .is_some_and(|seat| seat.order.is_some() || seat.blocked().is_some() || seat.queued);
         let instrument = driver.exchange.instruments().get(lane.instrument);
         let tick = instrument.ok_or("no instrument")?.tick;
         let (origin, level) = (deal.origin.unwrap_or_default(), config.level(number));

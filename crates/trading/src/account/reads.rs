@@ -188,8 +188,8 @@ impl Reads {
 
     /// Whether the question is to be asked now.
     pub(crate) fn is_due(&self, read: Read, now: Timestamp) -> bool {
-        let waiting = self.waiting.get(&read);
-        waiting.is_some_and(|waiting| waiting.asked_at.is_none() && waiting.due <= now)
+        let waiting = self.place(read).ok().and_then(|place| self.waiting.get(place));
+        waiting.is_some_and(|(_, waiting)| waiting.asked_at.is_none() && waiting.due <= now)
     }
 
     pub fn next_due(&self) -> Option<Timestamp> {
