@@ -365,7 +365,7 @@ fn check_start(account: &Account, (bot, lane): (&Bot, &Lane), now: Timestamp) ->
     {
         return Ok(());
     }
-    let holds = match lane.no_deal {
+    let holds = match lane.no_deal.as_deref().copied() {
         // The next price begins one.
         None => true,
         Some(NoDeal::Cooldown { until } | NoDeal::Unfit { until }) => now <= until,

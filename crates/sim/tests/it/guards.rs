@@ -400,14 +400,13 @@ fn what_is_too_little_to_be_sold_is_dust() {
 
     // One coin less a fee of a thousandth; three digits can be sold.
     assert_eq!(scene.ended(), ["take_profit"]);
-    let dust = scene.bot(BOT).head.dust.get(&asset("AAA")).copied();
-    assert_eq!(dust, None, "{dust:?}");
+    assert_eq!(scene.bot(BOT).head.dust(asset("AAA")), Qty::ZERO);
 
     // The next deal began at once: 0.970 coins, less 0.00097.
     scene.tick(A, "106");
     assert_eq!(scene.ended().len(), 2);
-    let dust = scene.bot(BOT).head.dust.get(&asset("AAA")).copied();
-    assert!(dust.is_some_and(|dust| dust < Qty::parse("0.001").unwrap()), "{dust:?}");
+    let dust = scene.bot(BOT).head.dust(asset("AAA"));
+    assert!(dust.is_positive() && dust < Qty::parse("0.001").unwrap(), "{dust}");
 }
 
 #[test]
@@ -447,7 +446,7 @@ fn a_market_order_larger_than_the_market_takes_goes_out_in_parts() {
     scene.minutes(A, "97.9", 1);
 
     assert_eq!(scene.ended(), ["closed_by_command"]);
-    let dust = scene.bot(BOT).head.dust.get(&asset("AAA")).copied().unwrap_or_default();
+    let dust = scene.bot(BOT).head.dust(asset("AAA"));
     assert!(dust < qty("0.001"), "{dust}");
 }
 

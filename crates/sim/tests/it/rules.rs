@@ -17,7 +17,7 @@ use tranche_trading::{
 
 use crate::{
     books,
-    scene::{A, BOT, OURS, Scene, Terms, config, draft, instrument, pct},
+    scene::{A, BOT, OURS, Scene, Terms, asset, config, draft, instrument, pct},
 };
 
 #[test]
@@ -120,7 +120,7 @@ fn a_take_profit_larger_than_an_order_is_not_replaced_at_each_partial_fill() {
     scene.minutes(A, "101.3", 1);
     assert_eq!(scene.ended().first().map(String::as_str), Some("take_profit"));
     // Three even parts, so that nothing is left that is too small to be sold.
-    let dust = scene.bot(BOT).head.dust.values().next().copied().unwrap_or_default();
+    let dust = scene.bot(BOT).head.dust(asset("AAA"));
     assert!(dust < Qty::parse("0.001").unwrap(), "{dust}");
 }
 

@@ -239,6 +239,13 @@ impl Account {
         if is_quarantined && status == BotStatus::Stopped {
             return Ok(Err(in_quarantine(bot)));
         }
+        let spent = known.head.current().and_then(|config| config.stop_after_deals());
+        let spent = spent.filter(|most| *most <= known.head.deals_opened);
+        if let Some(most) = spent.filter(|_| status == BotStatus::Running && !is_quarantined) {
+            return Ok(Err(format!(
+                "the bot has opened its {most} deals: raise stop_after_deals first"
+            )));
+        }
         if is_quarantined && let Err(error) = self.adopt_settings(bot, None, world, out) {
             return Ok(Err(format!("the bot cannot go on: {error}")));
         }
@@ -287,7 +294,7 @@ impl Account {
             return Ok(Err("a deal is open on this instrument already".to_owned()));
         }
         lane.start_wanted = true;
-        lane.unfit_until = tranche_model::time::Timestamp::MIN;
+        lane.look_at_price_again();
         self.run_bot(bot, world, out)?;
         Ok(Ok(()))
     }

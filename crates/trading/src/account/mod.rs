@@ -237,7 +237,7 @@ impl Account {
     /// starts it again, its targets are computed anew.
     fn quarantine(&mut self, bot: BotId, reason: &str, world: &World<'_>, out: &mut Effects) {
         let Some(known) = self.bots.get_mut(&bot) else { return };
-        known.head.status = BotStatus::Quarantined { reason: reason.to_owned() };
+        known.head.status = BotStatus::Quarantined { reason: reason.into() };
         out.dirty(bot);
         for key in self.lanes_of(bot) {
             out.watches.push((WatchKey::Lane(key), None));

@@ -106,7 +106,7 @@ impl<'a> Turn<'a> {
         if self.is_quarantined() {
             return Ok(());
         }
-        self.lane.unfit_until = Timestamp::MIN;
+        self.lane.look_at_price_again();
         for seat in &mut self.lane.seats {
             seat.unblock_unless(|blocked| !blocked.reason.hangs_on_rules());
         }
@@ -146,7 +146,9 @@ impl<'a> Turn<'a> {
             return Ok(false);
         }
         if config.check_instrument(self.instrument, Some(price)).is_err() {
-            self.lane.unfit_until = self.world.now.plus(UNFIT_FOR);
+            let unfit = NoDeal::Unfit { until: self.world.now.plus(UNFIT_FOR) };
+            self.note(Why::NoDeal(unfit), out);
+            self.lane.no_deal = Some(Box::new(unfit));
             return Ok(false);
         }
         let scene = self.scene(&config);
@@ -413,8 +415,10 @@ impl<'a> Turn<'a> {
         if most <= self.active_deals {
             return Some(NoDeal::MaxActiveDeals { most });
         }
-        if now < self.lane.unfit_until {
-            return Some(NoDeal::Unfit { until: self.lane.unfit_until });
+        if let Some(NoDeal::Unfit { until }) = self.lane.no_deal.as_deref()
+            && now < *until
+        {
+            return Some(NoDeal::Unfit { until: *until });
         }
         if now < self.lane.cooldown_until && !self.lane.start_wanted {
             return Some(NoDeal::Cooldown { until: self.lane.cooldown_until });
@@ -427,12 +431,12 @@ impl<'a> Turn<'a> {
             return Watch::default();
         }
         let reason = self.no_deal(config);
-        if reason != self.lane.no_deal
+        if reason.as_ref() != self.lane.no_deal.as_deref()
             && let Some(reason) = reason
         {
             self.note(Why::NoDeal(reason), out);
         }
-        self.lane.no_deal = reason;
+        self.lane.no_deal = reason.map(Box::new);
         match reason {
             None => Watch { any_price: true, ..Watch::default() },
             Some(NoDeal::Cooldown { until } | NoDeal::Unfit { until }) => at(until),

@@ -4,7 +4,7 @@
 mod reconcile;
 mod versions;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 use tranche_model::{
@@ -24,6 +24,7 @@ use self::versions::Versions;
 
 use crate::{
     dca::{Config, Deal},
+    few::Few,
     order::Order,
     why::{BlockReason, NoDeal},
 };
@@ -60,7 +61,7 @@ pub struct Head {
     /// Realised by closed deals, in the bot's quote asset.
     pub profit: Quote,
     /// Coins of closed deals that were too few to be sold.
-    pub dust: BTreeMap<Asset, Qty>,
+    dust: Few<(Asset, Qty)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +71,7 @@ pub enum BotStatus {
     Stopped,
     /// An input broke it: it does nothing until a user starts it again.
     Quarantined {
-        reason: String,
+        reason: Box<str>,
     },
 }
 
@@ -82,14 +83,13 @@ pub struct Lane {
     /// Made once in a deal and kept: spare ones would only wait.
     pub seats: Box<[Seat]>,
     pub cooldown_until: Timestamp,
-    /// When the price is looked at again that the instrument would not take every order at.
-    pub unfit_until: Timestamp,
     /// Up to when the trades of the open deal were read, without a gap from its beginning on.
     pub trades_read_to: Timestamp,
     /// A user asked for a deal.
     pub start_wanted: bool,
     /// Why no deal was started when last looked at.
-    pub no_deal: Option<NoDeal>,
+    /// Boxed: most lanes have a deal.
+    pub no_deal: Option<Box<NoDeal>>,
 }
 
 /// A slot that holds, held or shall hold an order.
@@ -164,7 +164,7 @@ impl Bot {
             deals_opened: 0,
             deals_closed: 0,
             profit: Quote::ZERO,
-            dust: BTreeMap::new(),
+            dust: Few::new(),
         };
         Some(Self { head, lanes })
     }
@@ -235,9 +235,17 @@ impl Head {
         }
     }
 
+    /// Coins of closed deals that were too few to be sold.
+    pub fn dust(&self, asset: Asset) -> Qty {
+        let found = self.dust.iter().find(|(known, _)| *known == asset);
+        found.map_or(Qty::ZERO, |(_, qty)| *qty)
+    }
+
     pub fn add_dust(&mut self, asset: Asset, qty: Qty) -> Result<(), MathError> {
-        let dust = self.dust.entry(asset).or_insert(Qty::ZERO);
-        *dust = dust.plus(qty)?;
+        match self.dust.iter_mut().find(|(known, _)| *known == asset) {
+            Some((_, dust)) => *dust = dust.plus(qty)?,
+            None => self.dust.push((asset, qty)),
+        }
         Ok(())
     }
 }
@@ -249,11 +257,15 @@ impl Lane {
             deal: None,
             seats: Box::default(),
             cooldown_until: Timestamp::MIN,
-            unfit_until: Timestamp::MIN,
             trades_read_to: Timestamp::MIN,
             start_wanted: false,
             no_deal: None,
         }
+    }
+
+    /// A price that was unfit for a deal may be fit now.
+    pub(crate) fn look_at_price_again(&mut self) {
+        self.no_deal.take_if(|reason| matches!(**reason, NoDeal::Unfit { .. }));
     }
 
     pub fn has_orders(&self) -> bool {

@@ -154,13 +154,16 @@ impl Deal {
             return Ok(());
         }
         let mut quote = Quote::ZERO;
+        let stop = self.stop(scene)?;
         let mut passed: Option<(u16, u16, Price)> = None;
         for number in self.levels.open(scene.config.max_safety_orders()) {
             let Some(level) = self.level_price(number, scene)? else { break };
             // Measured from the average, the next level is known only after this one is filled.
             let is_next = passed.is_none()
                 || scene.config.deviation_reference() != DeviationReference::Average;
-            if level < self.seen || !is_next {
+            // The stop sells before the price gets there.
+            let is_past_stop = stop.is_some_and(|stop| level <= stop);
+            if level < self.seen || !is_next || is_past_stop {
                 break;
             }
             quote = quote.plus(ladder::volume(scene.config, number)?)?;

@@ -47,7 +47,9 @@ impl Deal {
             && let Some(price) = self.next_level(scene)?
             && watch.below.is_none_or(|bound| bound.price < price)
         {
-            watch.below = Some(Bound { price, urgency: Urgency::Entry });
+            // A fall may go through both: what lies below presses as much.
+            let urgency = watch.below.map_or(Urgency::Entry, |stop| stop.urgency);
+            watch.below = Some(Bound { price, urgency });
         }
         if let (Some(deviation), Some(target)) = (config.trailing_deviation(), self.take_profit) {
             match holding.peak {
