@@ -19,11 +19,31 @@ impl<T> Few<T> {
         self.0.get_or_insert_default().push(item);
     }
 
+    /// Adds an item that is not there yet.
+    pub(crate) fn put(&mut self, item: T)
+    where
+        T: PartialEq,
+    {
+        if !self.contains(&item) {
+            self.push(item);
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0 = None;
+    }
+
     pub(crate) fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
         if let Some(list) = &mut self.0 {
             list.retain(keep);
         }
         self.0.take_if(|list| list.is_empty());
+    }
+}
+
+impl<T> Default for Few<T> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -193,7 +193,7 @@ impl Account {
             out.watches.push((WatchKey::Lane(key), None));
         }
         if DealNo::new(1) < known.head.next_deal {
-            self.desk.retired.insert(bot);
+            self.desk.retired.put(bot);
         }
         self.bots.remove(&bot);
         out.dirty(bot);

@@ -21,6 +21,7 @@ use super::{
     reads::{Read, Reads},
 };
 use crate::event::{Effects, KillLevel, LaneKey, RiskLimits, Settings};
+use crate::few::Few;
 
 /// What an account may look at beside its state.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +65,7 @@ pub struct Desk {
     pub foreign_open: BTreeMap<InstrumentId, u32>,
     pub losses: DayLosses,
     /// Numbers of deleted bots that had deals: the ids of their orders must never come again.
-    pub(crate) retired: BTreeSet<BotId>,
+    pub(crate) retired: Few<BotId>,
     commands: VecDeque<CommandId>,
     /// Late fills that were booked last: the store may have been asked twice before it knew one.
     late_fills: VecDeque<(InstrumentId, TradeId)>,
@@ -82,14 +83,14 @@ pub struct Desk {
     pub(crate) is_live: bool,
     /// Instruments whose trades the venue refuses to tell.
     #[serde(skip)]
-    pub unread: BTreeSet<InstrumentId>,
+    pub unread: Few<InstrumentId>,
     /// How the venue's balances differed from ours when last read, and since when they do.
     #[serde(skip)]
     pub(crate) suspected: (Timestamp, Vec<(Asset, Amount)>),
     /// Assets of which the venue says that there are too few for a buy, although our books say otherwise:
     /// nothing is bought with them until the balances were read.
     #[serde(skip)]
-    pub(crate) short: BTreeSet<Asset>,
+    pub(crate) short: Few<Asset>,
     #[serde(skip)]
     pub queued: BTreeSet<LaneKey>,
     #[serde(skip)]
@@ -139,7 +140,7 @@ impl Desk {
             ledger: Ledger::default(),
             foreign_open: BTreeMap::new(),
             losses: DayLosses::default(),
-            retired: BTreeSet::new(),
+            retired: Few::new(),
             commands: VecDeque::new(),
             late_fills: VecDeque::new(),
             state: AccountState::Syncing,
@@ -147,9 +148,9 @@ impl Desk {
             reads: Reads::default(),
             awaited: BTreeSet::new(),
             is_live: is_assumed_live(),
-            unread: BTreeSet::new(),
+            unread: Few::new(),
             suspected: (Timestamp::MIN, Vec::new()),
-            short: BTreeSet::new(),
+            short: Few::new(),
             queued: BTreeSet::new(),
             credits: BTreeMap::new(),
             timer: None,

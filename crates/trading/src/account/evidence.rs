@@ -167,7 +167,7 @@ impl Account {
             return Ok(());
         }
         if let Read::Trades(instrument) = read {
-            self.desk.unread.insert(instrument);
+            self.desk.unread.put(instrument);
             // Whoever wanted the answer may not need it any more: it is asked until it is given.
             self.desk.reads.insist(read, world.now);
         }
@@ -247,7 +247,7 @@ impl Account {
         world: &World<'_>,
         out: &mut Effects,
     ) -> Result<(), StepError> {
-        self.desk.unread.remove(&instrument);
+        self.desk.unread.retain(|known| *known != instrument);
         for key in self.lanes_on(instrument) {
             let Some(mut turn) = self.turn(key, world)? else { continue };
             if let Some((asked_at, since)) = asked

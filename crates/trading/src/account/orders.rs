@@ -260,7 +260,7 @@ impl Account {
         if refusal.reason == RefusalReason::InsufficientFunds {
             // Another hand moved them.
             if order.is_some_and(|order| order.side == Side::Buy) {
-                turn.desk.short.insert(turn.instrument.symbol.quote);
+                turn.desk.short.put(turn.instrument.symbol.quote);
             }
             turn.desk.reads.want(Read::Balances, world.now, world.now);
             // Or holds them with an order of its own.

@@ -1,7 +1,5 @@
 //! Questions to the venue: what is to be asked when, and what was asked and not answered.
 
-use std::collections::BTreeSet;
-
 use tranche_model::{
     client_order_id::ClientOrderId,
     ids::InstrumentId,
@@ -177,7 +175,7 @@ impl Reads {
     }
 
     /// Whether a question about orders or trades is open, but for those on instruments of `unread`.
-    pub(crate) fn is_asking(&self, unread: &BTreeSet<InstrumentId>) -> bool {
+    pub(crate) fn is_asking(&self, unread: &[InstrumentId]) -> bool {
         self.waiting.iter().any(|(read, waiting)| match read {
             Read::Trades(instrument) | Read::Order(_, instrument) => !unread.contains(instrument),
             // It is always asked again some time.
