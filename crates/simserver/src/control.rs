@@ -74,6 +74,19 @@ struct Skew {
     ms: i64,
 }
 
+/// What a key may do from now on; what is left out stays as it was.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyRights {
+    key: String,
+    #[serde(default)]
+    read: Option<bool>,
+    #[serde(default)]
+    trade: Option<bool>,
+    #[serde(default)]
+    withdraw: Option<bool>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Push {
@@ -145,6 +158,7 @@ impl World {
                 }
                 Ok(json!({"banned": 1}))
             }
+            ("POST", "/rights") => self.set_rights(&read(body)?),
             ("POST", "/tick") => {
                 let Push { symbol, price, qty } = read(body)?;
                 let found = self.instrument(&symbol).map(|it| it.id);
@@ -250,6 +264,17 @@ impl World {
             "liquidity": fill.liquidity,
             "at": fill.at.ms(),
         })
+    }
+
+    /// Streams that are open go on: the exchange asks for rights when it is asked for something.
+    fn set_rights(&mut self, wanted: &KeyRights) -> Said {
+        let name = &wanted.key;
+        let key = self.keys.get_mut(name).ok_or_else(|| format!("no key `{name}`"))?;
+        let rights = &mut key.rights;
+        rights.read = wanted.read.unwrap_or(rights.read);
+        rights.trade = wanted.trade.unwrap_or(rights.trade);
+        rights.withdraw = wanted.withdraw.unwrap_or(rights.withdraw);
+        Ok(json!({}))
     }
 
     fn put_in(&mut self, deposit: &Deposit) -> Said {

@@ -72,6 +72,24 @@ async fn a_halted_instrument_takes_no_orders_and_a_delisted_one_ends_them() {
 }
 
 #[tokio::test]
+async fn rights_of_a_key_change_on_the_way() {
+    let scene = Scene::new().await;
+    let rights = json!({"key": ANN, "trade": false, "withdraw": true});
+    scene.control("POST", "/rights", &rights).await;
+
+    let order = scene.waiting("a").await;
+    let read = scene.signed(ANN, "GET", "/api/v3/openOrders", "").await;
+    let told = scene.signed(ANN, "GET", "/sapi/v1/account/apiRestrictions", "").await.json();
+    scene.control("POST", "/rights", &json!({"key": ANN, "trade": true})).await;
+    let again = scene.waiting("a").await;
+
+    assert_eq!((order.status, order.code()), (401, -2015));
+    assert_eq!((read.status, again.status), (200, 200));
+    assert_eq!(told["enableSpotAndMarginTrading"], false);
+    assert_eq!(told["enableWithdrawals"], true);
+}
+
+#[tokio::test]
 async fn nonsense_is_named() {
     let scene = Scene::new().await;
     let cases = [
@@ -80,6 +98,7 @@ async fn nonsense_is_named() {
         ("PUT", "/faults", r#"{"seeds":1}"#, "unknown field"),
         ("POST", "/fault", r#"{"fault":{"kind":"flood"}}"#, "unknown variant"),
         ("POST", "/tick", r#"{"symbol":"ABC","price":"1"}"#, "no symbol `ABC`"),
+        ("POST", "/rights", r#"{"key":"eve","trade":true}"#, "no key `eve`"),
         ("GET", "/nothing", "", "nothing answers GET /nothing"),
     ];
     for (method, path, body, part) in cases {
