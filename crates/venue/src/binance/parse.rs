@@ -41,11 +41,20 @@ pub(super) enum Seen {
     Foreign(ForeignOrder),
 }
 
-/// Time, symbol and number of an event.
+/// What tells an event from every other one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Mark {
-    Execution { at: i64, symbol: String, id: u64 },
-    Position { at: i64, updated: i64 },
+    Execution {
+        at: i64,
+        symbol: String,
+        id: u64,
+    },
+    /// Balances have no number, and change more than once in a millisecond.
+    Position {
+        at: i64,
+        updated: i64,
+        balances: Vec<(Asset, Amount, Amount)>,
+    },
 }
 
 impl From<ParseDecimalError> for Unreadable {
@@ -317,7 +326,8 @@ pub(super) fn position(row: &wire::AccountPosition<'_>) -> Result<Private, Unrea
     let named = row.balances.iter().filter_map(|row| Some((Asset::parse(&row.asset).ok()?, row)));
     let read = named.map(|(asset, row)| balance(asset, row.free, row.locked));
     let balances = read.collect::<Result<Vec<_>, _>>()?;
-    let mark = Mark::Position { at: row.event_time, updated: row.updated };
+    let told = balances.iter().map(|it| (it.asset, it.free, it.locked)).collect();
+    let mark = Mark::Position { at: row.event_time, updated: row.updated, balances: told };
     Ok(Private { mark, order: None, events: vec![PrivateEvent::Balances(balances)] })
 }
 

@@ -196,6 +196,14 @@ fn balances_on_the_private_stream_are_absolute() {
 }
 
 #[test]
+fn balances_that_change_twice_in_one_millisecond_are_told_twice() {
+    let later = POSITION.replace("900.018", "800.018");
+
+    assert_eq!(private(POSITION).mark, private(POSITION).mark);
+    assert_ne!(private(POSITION).mark, private(&later).mark);
+}
+
+#[test]
 fn answers_on_the_socket_are_told_apart() {
     let yes = r#"{"id":1,"status":200,"result":{"subscriptionId":0},"rateLimits":[]}"#;
     assert_eq!(events::read(yes), Ok(PrivateFrame::Answer { id: 1, result: Ok(0) }));
