@@ -12,7 +12,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{net::TcpStream, sync::oneshot, time::timeout};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::{
@@ -104,7 +104,18 @@ async fn exchange(
         body: body.to_vec(),
         key: text(&head.headers, "x-mbx-apikey"),
     };
-    rest::answer(&host.shared, request).await.map(reply).ok_or(Broken)
+    carried_out(host, request).await.map(reply).ok_or(Broken)
+}
+
+/// A request that has come is carried out, also when its sender hangs up meanwhile.
+async fn carried_out(host: Host, request: rest::Request) -> Option<rest::Answer> {
+    let (answer, answered) = oneshot::channel();
+    let shared = Arc::clone(&host.shared);
+    host.tasks.spawn("request", async move {
+        // Who hung up is not told.
+        answer.send(rest::answer(&shared, request).await).unwrap_or_default();
+    });
+    answered.await.ok().flatten()
 }
 
 async fn control(host: &Host, request: Request<Incoming>) -> Reply {

@@ -1,5 +1,7 @@
 //! Each fault, as a client meets it, and what it leaves behind.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::scene::{ANN, ANN_ED, BOB, BTC, Scene, frame, price, qty};
@@ -126,12 +128,30 @@ async fn a_late_order_is_judged_when_it_arrives() {
 }
 
 #[tokio::test]
+async fn an_order_whose_sender_gave_up_still_arrives() {
+    let scene = Scene::new().await;
+    scene.fault(&json!({"fault": {"kind": "delay", "ms": 400}, "path": ORDER})).await;
+
+    let answer = tokio::time::timeout(Duration::from_millis(100), place(&scene, "a")).await;
+    let early = open_count(&scene).await;
+    let arrives = async {
+        while open_count(&scene).await == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), arrives).await.expect("the order arrives");
+
+    assert!(answer.is_err(), "nobody waited for it");
+    assert_eq!(early, 0);
+}
+
+#[tokio::test]
 async fn a_late_answer_was_done_long_before() {
     let scene = Scene::new().await;
     scene.fault(&json!({"fault": {"kind": "delay_answer", "ms": 1500}, "path": ORDER})).await;
 
     let (reply, seen) = tokio::join!(place(&scene, "a"), async {
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
         open_count(&scene).await
     });
 
