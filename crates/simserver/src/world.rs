@@ -26,6 +26,7 @@ use crate::{
 
 pub(crate) mod book;
 pub(crate) mod candles;
+mod closing;
 mod events;
 pub(crate) mod hub;
 pub(crate) mod ids;
@@ -77,6 +78,7 @@ pub(crate) struct World {
     /// Whether the events of what happens next wait for the next beat.
     pub(crate) holds_events: bool,
     pub(crate) progress: Progress,
+    running: closing::Running,
 }
 
 #[derive(Debug)]
@@ -158,6 +160,7 @@ impl World {
             late_events_per_mille: settings.late_events_per_mille,
             holds_events: false,
             progress: Progress::default(),
+            running: closing::Running::new(),
             latest,
             clock,
         };

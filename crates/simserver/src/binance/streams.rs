@@ -32,6 +32,7 @@ pub(crate) async fn serve(host: Host, socket: Socket, path: &str, query: &str) {
         for name in names.split('/').filter(|name| !name.is_empty()) {
             world.hub.subscribe(id, name);
         }
+        world.close_candles();
         (id, inlet)
     };
     let mut line = Line { host: host.clone(), id, second: 0, heard: 0 };
@@ -71,6 +72,7 @@ impl Talk for Line {
         });
         let answer = answer
             .unwrap_or_else(|what| json!({"code": 2, "msg": format!("Invalid request: {what}")}));
+        world.close_candles();
         world.hub.send(self.id, answer.to_string());
         true
     }

@@ -12,7 +12,7 @@ use tranche_model::{
 use crate::binance::words::{self, decimal};
 
 use super::{
-    World,
+    Market, World,
     book::{Change, Levels},
     candles::{Bar, Interval},
     tape::Print,
@@ -72,6 +72,7 @@ impl World {
         let now = self.now();
         self.hub.flush();
         self.hub.flush_late(now);
+        self.close_candles();
         let is_second = number.is_multiple_of(BEATS_PER_SECOND);
         if is_second {
             self.hub.flush_swapped();
@@ -163,24 +164,28 @@ impl World {
         }
     }
 
-    /// The candle that runs, or the one that just closed: told once more, as closed.
+    /// The candle that runs.
     fn candle(&self, id: InstrumentId, interval: Interval, now: Timestamp) -> Option<Value> {
         let market = self.market(id)?;
         let bars = market.tape.candles(interval, now);
-        let span = if interval.is_of_seconds() { 1000 } else { 2000 };
-        let running = bars.last()?;
-        let is_young = now.ms().saturating_sub(running.open_at) < span;
-        let closed = bars.len().checked_sub(2).and_then(|place| bars.get(place));
-        let (bar, is_closed) = match closed.filter(|_| is_young) {
-            Some(bar) => (bar, true),
-            None => (running, false),
-        };
-        Some(json!({
+        Some(market.candle_event(interval, bars.last()?, false, now))
+    }
+}
+
+impl Market {
+    pub(super) fn candle_event(
+        &self,
+        interval: Interval,
+        bar: &Bar,
+        is_closed: bool,
+        now: Timestamp,
+    ) -> Value {
+        json!({
             "e": "kline",
             "E": now.ms(),
-            "s": market.symbol,
-            "k": candle(&market.symbol, interval, bar, is_closed),
-        }))
+            "s": self.symbol,
+            "k": candle(&self.symbol, interval, bar, is_closed),
+        })
     }
 }
 

@@ -1,11 +1,12 @@
 //! Market streams, raw and combined, and the lives of connections.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
-use tranche_model::time::Millis;
+use tranche_model::time::{Millis, Timestamp};
+use tranche_simserver::{Clock, Server, SystemClock, quiet};
 
-use crate::scene::{ANN, BTC, ETH, Scene, price, qty};
+use crate::scene::{ANN, BTC, ETH, Scene, price, qty, settings};
 
 #[tokio::test]
 async fn raw_streams_send_the_payload_and_combined_ones_name_it() {
@@ -121,6 +122,43 @@ async fn partial_books_and_candles_come_in_their_time() {
     assert_eq!(candle["T"].as_i64().unwrap() - candle["t"].as_i64().unwrap(), 59_999);
     assert_eq!(seen["btcusdt@ticker"]["c"], "50003.00000000");
     assert_eq!(seen["btcusdt@miniTicker"]["e"], "24hrMiniTicker");
+}
+
+/// A clock that a test moves on.
+#[derive(Debug, Default)]
+struct Hurried(std::sync::atomic::AtomicI64);
+
+impl Clock for Hurried {
+    fn now(&self) -> Timestamp {
+        let passed = self.0.load(std::sync::atomic::Ordering::SeqCst);
+        Timestamp::from_ms(SystemClock.now().ms() + passed)
+    }
+}
+
+#[tokio::test]
+async fn each_candle_is_told_when_it_closed_also_when_a_beat_came_late() {
+    let clock = Arc::new(Hurried::default());
+    let held = Arc::clone(&clock);
+    let scene = Scene::of(Server::bind(settings(), quiet(), held).await.unwrap());
+    scene.market.push(BTC, price("50000"), qty("1"));
+    let mut socket = scene.socket("/ws").await;
+    let subscribe = json!({"id": 1, "method": "SUBSCRIBE", "params": ["btcusdt@kline_1m"]});
+    socket.ask(&subscribe).await;
+    scene.market.push(BTC, price("50003"), qty("1"));
+
+    // Three minutes on: two of them never ran at a beat.
+    clock.0.fetch_add(180_000, std::sync::atomic::Ordering::SeqCst);
+    let mut closed = Vec::new();
+    while closed.len() < 3 {
+        let frame = socket.next().await;
+        if frame["k"]["x"] == true {
+            closed.push((frame["k"]["t"].as_i64().unwrap(), frame["k"]["h"].clone()));
+        }
+    }
+
+    let first = closed[0].0;
+    let want = [0, 60_000, 120_000].map(|later| (first + later, json!("50003.00000000")));
+    assert_eq!(closed, want);
 }
 
 #[tokio::test]
