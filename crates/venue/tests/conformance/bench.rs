@@ -51,8 +51,11 @@ pub(crate) trait Bench {
     /// Strikes the next so many meetings.
     fn inject(&self, on: On, fault: Fault, times: u32);
 
-    /// Moves the exchange's clock ahead of where it would be.
+    /// Tells clients a time that is ahead by so much, and judges them by it.
     fn skew(&self, ms: i64);
+
+    /// So much time passes on the exchange at once. Clients have to measure its clock anew.
+    fn pass(&self, ms: u32);
 
     /// Shuts the client's address out.
     fn ban(&self, seconds: u32);

@@ -1,6 +1,9 @@
 //! Binance spot: the client of the venue crate, and the simulated exchange in its dialect.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
 
 use serde_json::{Value, json};
 use tranche_model::{
@@ -11,11 +14,11 @@ use tranche_model::{
     ids::{InstrumentId, TradeId},
     instrument::{Instrument, TradingStatus},
     money::{Amount, Fraction, Price, Qty, Quote},
-    time::Millis,
+    time::{Millis, Timestamp},
 };
 use tranche_simserver::{
-    AccountSettings, Fault, KeySecret, KeySettings, Running, Server, Settings, Speed, SystemClock,
-    quiet,
+    AccountSettings, Clock, Fault, KeySecret, KeySettings, Running, Server, Settings, Speed,
+    SystemClock, quiet,
 };
 use tranche_venue::{
     address::Address,
@@ -32,6 +35,11 @@ use crate::{
 
 suite!(crate::binance::start);
 
+#[test]
+fn the_document_names_each_case_and_no_other() {
+    crate::matrix::check(include_str!("../../../../docs/venues/binance.md"), suite::CASES);
+}
+
 const HMAC: &str = "houseHmac";
 const ED25519: &str = "houseEd25519";
 const RSA: &str = "houseRsa";
@@ -47,7 +55,21 @@ const RSA_PUBLIC: &str = include_str!("../../../simserver/tests/it/throwaway_rsa
 
 struct BinanceBench {
     server: Running,
+    clock: Arc<Hurried>,
     instruments: Vec<Instrument>,
+}
+
+/// The machine's clock, with the time that a test let pass.
+#[derive(Debug, Default)]
+struct Hurried {
+    passed_ms: AtomicI64,
+}
+
+impl Clock for Hurried {
+    fn now(&self) -> Timestamp {
+        let passed = self.passed_ms.load(Ordering::SeqCst);
+        Timestamp::from_ms(SystemClock.now().ms().saturating_add(passed))
+    }
 }
 
 pub(crate) async fn start() -> Box<dyn Bench> {
@@ -59,8 +81,10 @@ pub(crate) async fn start() -> Box<dyn Bench> {
     settings.limits.orders_per_ten_seconds = limits::ORDERS;
     settings.limits.strikes_before_ban = limits::STRIKES;
     settings.limits.ban = Millis::new(limits::BAN_MS);
-    let server = Server::bind(settings, quiet(), Arc::new(SystemClock)).await.unwrap().start();
-    Box::new(BinanceBench { server, instruments })
+    let clock = Arc::new(Hurried::default());
+    let held = Arc::clone(&clock);
+    let server = Server::bind(settings, quiet(), held).await.unwrap().start();
+    Box::new(BinanceBench { server, clock, instruments })
 }
 
 fn house() -> AccountSettings {
@@ -219,6 +243,10 @@ impl Bench for BinanceBench {
 
     fn skew(&self, ms: i64) {
         self.control("POST", "/skew", &json!({"ms": ms}));
+    }
+
+    fn pass(&self, ms: u32) {
+        self.clock.passed_ms.fetch_add(ms.into(), Ordering::SeqCst);
     }
 
     fn ban(&self, seconds: u32) {

@@ -3,8 +3,7 @@
 use tranche_model::{
     balance::Balance,
     fill::Fill,
-    ids::Installation,
-    order::{OrderRequest, OrderStatus, Side},
+    order::{OrderKind, OrderRequest, OrderStatus, Side},
     record::{Answer, Call, Outcome},
     time::Millis,
 };
@@ -12,17 +11,13 @@ use tranche_simserver::Fault;
 
 use crate::{
     bench::On,
-    scene::{BTC, ETH, NOWHERE, Scene, id, is_not_found, limit, market, order_of, price, qty, sum},
+    scene::{BTC, ETH, NOWHERE, Scene, is_not_found, limit, market, order_of, price, qty, sum},
 };
 
-/// Another copy of the software on the same account.
-const OTHER_HOUSE: Installation = Installation::new(8);
-
 /// Places an order of somebody else.
-async fn place_foreign(scene: &Scene, number: u16, request: OrderRequest) {
-    let other = scene.venue.account(scene.bench.keys().remove(0), OTHER_HOUSE).unwrap();
-    let request = OrderRequest { client_id: id(OTHER_HOUSE, number), ..request };
-    order_of(other.call(scene.placement(request)).await.outcome);
+async fn place_foreign(scene: &Scene, side: Side, kind: OrderKind) {
+    let placement = scene.placement(scene.foreign(side, kind));
+    order_of(scene.stranger().call(placement).await.outcome);
 }
 
 pub(crate) async fn an_order_is_found_by_its_id(scene: Scene) {
@@ -66,7 +61,7 @@ pub(crate) async fn open_orders_are_told_apart(scene: Scene) {
     let (report, _) = scene.place(ours).await;
     scene.place(ended).await;
     scene.cancel(ended.client_id).await;
-    place_foreign(&scene, 0, scene.order(Side::Sell, limit("60000", "0.02"))).await;
+    place_foreign(&scene, Side::Sell, limit("60000", "0.02")).await;
 
     let outcome = scene.call(Call::OpenOrders).await.outcome;
 
@@ -79,10 +74,10 @@ pub(crate) async fn open_orders_are_told_apart(scene: Scene) {
 
 pub(crate) async fn executions_since_a_time_are_whole(scene: Scene) {
     let (_, first) = scene.place(scene.order(Side::Buy, market("0.01"))).await;
-    scene.pass(first[0].at.plus(Millis::new(20))).await;
+    scene.wait_past(first[0].at.plus(Millis::new(20))).await;
     let second = scene.order(Side::Buy, market("0.02"));
     let (_, fills) = scene.place(second).await;
-    place_foreign(&scene, 1, scene.order(Side::Sell, market("0.03"))).await;
+    place_foreign(&scene, Side::Sell, market("0.03")).await;
 
     let all = scene.trades(first[0].at).await;
     let later = scene.trades(fills[0].at).await;
@@ -113,6 +108,22 @@ pub(crate) async fn executions_beyond_one_page_are_whole(scene: Scene) {
     assert_eq!(sum(&fills), qty("2.1"));
 }
 
+pub(crate) async fn executions_of_many_days_are_whole(scene: Scene) {
+    const DAY: Millis = Millis::from_secs(86_400);
+    let (_, first) = scene.place(scene.order(Side::Buy, market("0.01"))).await;
+    let mut wanted = first.clone();
+    // Days without a trade lie between them, and in the end more than any window reaches back.
+    for days in [3, 1, 40] {
+        scene.hurry(DAY.times(days)).await;
+        let (_, fills) = scene.place(scene.order(Side::Sell, market("0.002"))).await;
+        wanted.extend(fills);
+
+        assert_eq!(scene.trades(first[0].at).await, wanted, "{days}");
+    }
+    assert_eq!(scene.trades(wanted[1].at).await, wanted[1..]);
+    assert_eq!(scene.trades(wanted[3].at).await, wanted[3..]);
+}
+
 pub(crate) async fn balances_are_those_of_the_exchange(scene: Scene) {
     scene.place(scene.order(Side::Sell, market("5"))).await;
     scene.place(scene.order(Side::Sell, limit("60000", "4.9"))).await;
@@ -130,16 +141,29 @@ pub(crate) async fn balances_are_those_of_the_exchange(scene: Scene) {
 }
 
 pub(crate) async fn the_highest_price_since_a_time_is_found(scene: Scene) {
-    let since = scene.venue.now();
-    for at in ["50500", "51234.5", "49000"] {
-        scene.price(at);
+    const HOUR: Millis = Millis::from_secs(3600);
+    let high = async |instrument, since| {
+        let outcome = scene.call(Call::Highs { instrument, since }).await.outcome;
+        let Outcome::Done(Answer::Highs(high)) = outcome else { panic!("{outcome:?}") };
+        high.map(|high| high.to_string())
+    };
+    let started = scene.venue.now();
+    let mut later = Vec::new();
+    // Minutes, hours and days lie between the trades.
+    for (wait, peak) in [(0, "51234.5"), (2, "50900"), (100, "50800"), (3, "50700")] {
+        scene.hurry(HOUR.times(wait)).await;
+        later.push(scene.venue.now());
+        for at in [peak, "49000"] {
+            scene.price(at);
+        }
+        assert_eq!(high(BTC, started).await.as_deref(), Some("51234.5"));
     }
 
-    let high = |instrument| Call::Highs { instrument, since };
-
-    let found = scene.call(high(BTC)).await.outcome;
-    assert_eq!(found, Outcome::Done(Answer::Highs(Some(price("51234.5")))));
-    let tomorrow = Call::Highs { instrument: BTC, since: since.plus(Millis::from_secs(86_400)) };
-    assert_eq!(scene.call(tomorrow).await.outcome, Outcome::Done(Answer::Highs(None)));
-    assert!(matches!(scene.call(high(NOWHERE)).await.outcome, Outcome::Refused(_)));
+    assert_eq!(high(BTC, later[1]).await.as_deref(), Some("50900"));
+    assert_eq!(high(BTC, later[2]).await.as_deref(), Some("50800"));
+    assert_eq!(high(BTC, later[3]).await.as_deref(), Some("50700"));
+    let tomorrow = scene.venue.now().plus(HOUR.times(24));
+    assert_eq!(high(BTC, tomorrow).await, None);
+    let unlisted = Call::Highs { instrument: NOWHERE, since: started };
+    assert!(matches!(scene.call(unlisted).await.outcome, Outcome::Refused(_)));
 }

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use tranche_model::{ids::InstrumentId, instrument::TradingStatus, time::Millis};
+use tranche_model::{
+    candle::Candle,
+    ids::InstrumentId,
+    instrument::TradingStatus,
+    time::{Millis, Timestamp},
+};
 use tranche_venue::venue::{CandleRange, Interval, ReadError};
 
 use crate::{
@@ -31,22 +36,32 @@ pub(crate) async fn listings_say_every_rule(scene: Scene) {
 }
 
 pub(crate) async fn candles_are_closed_ones(scene: Scene) {
-    scene.price("52000");
-    let now = scene.venue.now();
-    let range = |instrument| CandleRange {
-        instrument,
-        interval: Interval::Minute1,
-        from: now.minus(Millis::from_secs(600)),
-        to: now.plus(Millis::from_secs(600)),
-    };
+    const HOUR: Millis = Millis::from_secs(3600);
+    let from = start_of_hour(scene.venue.now());
+    for at in ["52000", "48000", "49000"] {
+        scene.price(at);
+    }
+    let range = |instrument, to| CandleRange { instrument, interval: Interval::Hour1, from, to };
+    let far = from.plus(HOUR.times(99));
 
-    let candles = scene.venue.candles(range(BTC)).await.unwrap();
+    scene.hurry(HOUR.times(2)).await;
+    let candles = scene.venue.candles(range(BTC, far)).await.unwrap();
+    let first = scene.venue.candles(range(BTC, from.plus(HOUR))).await.unwrap();
 
-    let latest = scene.venue.now().minus(Millis::from_secs(60));
-    assert!(candles.iter().all(|candle| candle.open_at <= latest), "{candles:?}");
+    let ends = |candle: &Candle| candle.open_at.plus(HOUR) <= scene.venue.now();
+    assert!(candles.len() == 2 || candles.len() == 3, "{candles:?}");
+    assert!(candles.iter().all(ends), "none that still runs: {candles:?}");
+    assert_eq!(first, candles[..1], "the end is not included");
+    let seen = candles.iter().find(|candle| candle.high == price("52000")).unwrap();
+    assert_eq!((seen.low, seen.close), (price("48000"), price("49000")));
     assert!(candles.len() <= scene.venue.candles_max());
-    let unlisted = scene.venue.candles(range(UNNAMED)).await;
+    let unlisted = scene.venue.candles(range(UNNAMED, far)).await;
     assert_eq!(unlisted, Err(ReadError::NoInstrument(UNNAMED)));
+}
+
+fn start_of_hour(moment: Timestamp) -> Timestamp {
+    const HOUR_MS: i64 = 3_600_000;
+    Timestamp::from_ms(moment.ms().div_euclid(HOUR_MS) * HOUR_MS)
 }
 
 pub(crate) async fn fees_are_those_of_the_account(scene: Scene) {

@@ -10,7 +10,7 @@ use tranche_simserver::{Busy, Fault};
 
 use crate::{
     bench::{On, Wiring},
-    scene::{BTC, HOUSE, Scene, connect, is_not_found, market, order_of, wiring},
+    scene::{BTC, HOUSE, PATIENCE, Scene, connect, is_not_found, market, order_of, wiring},
 };
 
 /// Each fault that hides what became of a request, and whether it was carried out.
@@ -117,4 +117,25 @@ pub(crate) async fn an_answer_that_comes_too_late_is_unknown(scene: Scene) {
 
     assert_eq!(outcome, Outcome::Unknown);
     order_of(scene.query(request.client_id).await);
+}
+
+pub(crate) async fn an_order_may_take_effect_when_nobody_waits_any_more(scene: Scene) {
+    let patience = Duration::from_millis(300);
+    let venue = connect(&*scene.bench, Wiring { patience, ..wiring() });
+    venue.sync_clock().await.unwrap();
+    let account = venue.account(scene.bench.keys().remove(0), HOUSE).unwrap();
+    let request = scene.resting();
+    scene.bench.inject(On::Place, Fault::Delay { ms: 800 }, 1);
+
+    let outcome = account.call(scene.placement(request)).await.outcome;
+    let early = scene.query(request.client_id).await;
+    let found = async {
+        while is_not_found(&scene.query(request.client_id).await) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, found).await.expect("the order arrives");
+
+    assert_eq!(outcome, Outcome::Unknown);
+    assert!(is_not_found(&early), "one look is no evidence: {early:?}");
 }

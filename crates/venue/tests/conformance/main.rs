@@ -15,6 +15,7 @@ mod evidence;
 mod keys;
 mod lists;
 mod lost;
+mod matrix;
 mod orders;
 mod places;
 mod refusals;

@@ -35,6 +35,8 @@ pub(crate) const NOWHERE: InstrumentId = InstrumentId::new(90);
 /// Not even in our catalogue.
 pub(crate) const UNNAMED: InstrumentId = InstrumentId::new(91);
 pub(crate) const HOUSE: Installation = Installation::new(7);
+/// Another copy of the software.
+const OTHER_HOUSE: Installation = Installation::new(8);
 /// Longer than anything here takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -108,6 +110,18 @@ impl Scene {
         scene
     }
 
+    /// Somebody else's hand on the same account.
+    pub(crate) fn stranger(&self) -> Box<dyn VenueAccount> {
+        self.venue.account(self.bench.keys().remove(0), OTHER_HOUSE).unwrap()
+    }
+
+    /// An order as the stranger would send it.
+    pub(crate) fn foreign(&self, side: Side, kind: OrderKind) -> OrderRequest {
+        let ours = self.order(side, kind);
+        let number = ours.client_id.key().generation.get();
+        OrderRequest { client_id: id(OTHER_HOUSE, number), ..ours }
+    }
+
     /// BTC trades at this price, as much as anybody likes.
     pub(crate) fn price(&self, at: &str) {
         self.bench.trade(BTC, price(at), Qty::ZERO);
@@ -164,8 +178,14 @@ impl Scene {
         fills
     }
 
+    /// Time passes on the exchange, and the client measures it.
+    pub(crate) async fn hurry(&self, span: Millis) {
+        self.bench.pass(span.ms());
+        self.venue.sync_clock().await.unwrap();
+    }
+
     /// Waits until the venue's clock has passed a moment.
-    pub(crate) async fn pass(&self, moment: Timestamp) {
+    pub(crate) async fn wait_past(&self, moment: Timestamp) {
         while self.venue.now() <= moment {
             let left = moment.since(self.venue.now()).ms();
             tokio::time::sleep(Duration::from_millis(u64::from(left) + 1)).await;
@@ -187,7 +207,7 @@ pub(crate) fn connect(bench: &dyn Bench, wiring: Wiring) -> Arc<dyn Venue> {
 }
 
 /// The id of the order with a number, of an installation.
-pub(crate) fn id(installation: Installation, number: u16) -> ClientOrderId {
+fn id(installation: Installation, number: u16) -> ClientOrderId {
     let origin = Origin { installation, incarnation: Incarnation::new(1) };
     let key = OrderKey {
         bot: BotId::new(5),

@@ -8,14 +8,17 @@ use tranche_model::{
     order::{OrderStatus, Side},
     record::PrivateEvent,
 };
-use tranche_venue::venue::{
-    GapReason, LostReason, Market, MarketControl, MarketEvent, PrivateMessage, Topic, Watched,
+use tranche_venue::{
+    net::socket::SocketFault,
+    venue::{
+        GapReason, LostReason, Market, MarketControl, MarketEvent, PrivateMessage, Topic, Watched,
+    },
 };
 
 use crate::{
     bench::Stream,
-    ear::{Ear, fill_of},
-    scene::{BTC, ETH, Scene, limit, market, price, qty},
+    ear::{Ear, fill_of, reports},
+    scene::{BTC, ETH, Scene, limit, market, order_of, price, qty},
 };
 
 fn watch(scene: &Scene, wished: &[(InstrumentId, Topic)]) -> Heard {
@@ -100,6 +103,59 @@ pub(crate) async fn a_cut_market_stream_is_a_gap_and_nothing_comes_twice(scene: 
     let ids: Vec<TradeId> = heard.trades().iter().map(|(_, id)| *id).collect();
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
     assert_eq!(ids.len(), 2, "what traded in the gap is not told");
+}
+
+pub(crate) async fn a_candle_is_told_when_it_closed(scene: Scene) {
+    let mut heard = watch(&scene, &[(BTC, Topic::Candles)]);
+    heard.until_live().await;
+    scene.price("51000");
+    let traded_at = scene.venue.now();
+
+    scene.bench.pass(60_000);
+    let is_candle = |event: &MarketEvent| matches!(event, MarketEvent::Candle { candle, .. } if candle.high == price("51000"));
+    let event = heard.ear.until("the candle", is_candle).await.clone();
+
+    let MarketEvent::Candle { instrument: BTC, candle } = event else { panic!("{event:?}") };
+    assert_eq!((candle.open, candle.close), (price("50000"), price("51000")));
+    assert_eq!(candle.open_at.ms() % 60_000, 0);
+    assert!(traded_at.since(candle.open_at).ms() < 61_000);
+}
+
+pub(crate) async fn streams_come_back_after_a_ban(scene: Scene) {
+    let mut heard = watch(&scene, &[(BTC, Topic::Trades)]);
+    let mut ear = Ear::new(scene.account.private_stream());
+    heard.until_live().await;
+    ear.until_live().await;
+
+    scene.bench.ban(1);
+    scene.bench.cut(Stream::Market);
+    scene.bench.cut(Stream::Private);
+    heard.until_live().await;
+    ear.until_live().await;
+    scene.place(scene.order(Side::Buy, market("0.01"))).await;
+    ear.until("a fill", |message| fill_of(message).is_some()).await;
+    scene.price("50007");
+    heard.until_trade("50007").await;
+
+    let is_denied = |fault: &SocketFault| matches!(fault, SocketFault::Denied { status: 418, .. });
+    let told = |event: &MarketEvent| matches!(event, MarketEvent::Gap { reason: GapReason::Connection(fault), .. } if is_denied(fault));
+    assert!(heard.ear.heard.iter().any(told), "{:?}", heard.ear.heard);
+    let told = |message: &PrivateMessage| matches!(message, PrivateMessage::Lost { reason: LostReason::Connection(fault) } if is_denied(fault));
+    assert!(ear.heard.iter().any(told), "{:?}", ear.heard);
+}
+
+pub(crate) async fn fills_of_others_are_told_without_an_id(scene: Scene) {
+    let mut ear = Ear::new(scene.account.private_stream());
+    ear.until_live().await;
+    let foreign = scene.placement(scene.foreign(Side::Buy, market("0.02")));
+    order_of(scene.stranger().call(foreign).await.outcome);
+    let ours = scene.order(Side::Sell, market("0.01"));
+    scene.place(ours).await;
+    ear.until_ended(ours.client_id).await;
+
+    let told: Vec<_> = ear.fills().iter().map(|fill| (fill.client_id, fill.qty)).collect();
+    assert_eq!(told, [(None, qty("0.02")), (Some(ours.client_id), qty("0.01"))]);
+    assert!(reports(&ear.heard).iter().all(|report| report.client_id == ours.client_id));
 }
 
 pub(crate) async fn a_private_stream_tells_orders_fills_and_balances(scene: Scene) {

@@ -25,6 +25,7 @@ macro_rules! suite {
                     open_orders_are_told_apart,
                     executions_since_a_time_are_whole,
                     executions_beyond_one_page_are_whole,
+                    executions_of_many_days_are_whole,
                     balances_are_those_of_the_exchange,
                     the_highest_price_since_a_time_is_found;
                 lists:
@@ -34,6 +35,9 @@ macro_rules! suite {
                 streams:
                     the_market_is_told_from_live_on,
                     a_cut_market_stream_is_a_gap_and_nothing_comes_twice,
+                    a_candle_is_told_when_it_closed,
+                    streams_come_back_after_a_ban,
+                    fills_of_others_are_told_without_an_id,
                     a_private_stream_tells_orders_fills_and_balances,
                     a_cut_private_stream_is_lost_and_nothing_comes_twice,
                     an_ended_private_stream_is_asked_for_again;
@@ -51,6 +55,7 @@ macro_rules! suite {
                     what_was_used_is_told;
                 timing:
                     a_clock_that_moved_is_refused_until_it_is_measured,
+                    a_refused_stamp_has_the_clock_measured,
                     a_host_that_is_an_hour_off_trades,
                     a_host_that_jumps_trades_on,
                     a_request_that_travelled_too_long_does_nothing,
@@ -66,7 +71,8 @@ macro_rules! suite {
                     an_order_is_never_sent_twice,
                     a_cancel_without_an_answer_is_unknown_and_found,
                     a_read_without_an_answer_is_unknown,
-                    an_answer_that_comes_too_late_is_unknown;
+                    an_answer_that_comes_too_late_is_unknown,
+                    an_order_may_take_effect_when_nobody_waits_any_more;
                 places:
                     a_closed_port_is_named,
                     another_service_is_named,
@@ -79,6 +85,10 @@ macro_rules! suite {
 
 macro_rules! cases {
     ($start:path; $($topic:ident: $($case:ident),+;)+) => {
+        /// Every case, as the documents name it.
+        pub(crate) const CASES: &[&str] =
+            &[$($(concat!(stringify!($topic), "::", stringify!($case))),+),+];
+
         $(mod $topic {
             $(
                 #[tokio::test]

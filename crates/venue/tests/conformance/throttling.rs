@@ -39,7 +39,7 @@ pub(crate) async fn who_goes_on_is_throttled_then_banned(scene: Scene) {
     }
     let until = ban.expect("who goes on is banned");
     assert!(scene.bench.books().open.is_empty(), "nothing was done meanwhile");
-    scene.pass(until.max(retry_at(&first))).await;
+    scene.wait_past(until.max(retry_at(&first))).await;
     order_of(scene.send(scene.resting()).await);
 }
 

@@ -10,7 +10,7 @@ use tranche_simserver::Fault;
 
 use crate::{
     bench::{On, Wiring},
-    scene::{HOUSE, Host, Scene, connect, order_of, wiring},
+    scene::{HOUSE, Host, PATIENCE, Scene, connect, order_of, wiring},
 };
 
 const HOUR_MS: i64 = 3_600_000;
@@ -29,6 +29,21 @@ pub(crate) async fn a_clock_that_moved_is_refused_until_it_is_measured(scene: Sc
         assert_eq!(refusal.reason, RefusalReason::Other, "{refusal:?}");
         assert!((measured - ahead).abs() < 1000, "{ahead}: {measured}");
     }
+}
+
+pub(crate) async fn a_refused_stamp_has_the_clock_measured(scene: Scene) {
+    scene.bench.skew(20_000);
+    scene.refused(scene.resting()).await;
+
+    // Without a word of ours; how soon is the venue's choice.
+    let measured = async {
+        while scene.venue.clock_offset_ms().is_none_or(|ms| (ms - 20_000).abs() > 1000) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, measured).await.expect("the clock is measured");
+
+    scene.place(scene.resting()).await;
 }
 
 pub(crate) async fn a_host_that_is_an_hour_off_trades(scene: Scene) {
@@ -82,7 +97,7 @@ pub(crate) async fn a_request_that_travelled_too_long_does_nothing(scene: Scene)
 pub(crate) async fn after_its_last_moment_nothing_leaves(scene: Scene) {
     let request = scene.resting();
     let send_by = scene.venue.now();
-    scene.pass(send_by).await;
+    scene.wait_past(send_by).await;
 
     let late = scene.call(Call::Place { request, send_by }).await;
 
