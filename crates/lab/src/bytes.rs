@@ -18,9 +18,18 @@ const BYTES_MAX: u64 = 2 << 30;
 
 /// Reads `.csv` as it is and `.csv.zst` unpacked.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    read_kind(path, "csv")
+}
+
+/// Reads `.txt` as it is and `.txt.zst` unpacked.
+pub(crate) fn read_text(path: &Path) -> Result<Vec<u8>, FileError> {
+    read_kind(path, "txt")
+}
+
+fn read_kind(path: &Path, ending: &'static str) -> Result<Vec<u8>, FileError> {
     let name = name(path);
-    let is_packed = kind(&name)?;
-    let raw = fs::read(path).map_err(|error| FileError::whole(&name, io_fault(&error)))?;
+    let is_packed = kind(&name, ending)?;
+    let raw = fs::read(path).map_err(|error| FileError::whole(&name, io_fault(&error, ending)))?;
     if is_packed {
         return unpack(&raw).map_err(|fault| FileError::whole(&name, fault));
     }
@@ -33,19 +42,19 @@ pub(crate) fn name(path: &Path) -> String {
 }
 
 /// Whether the name says zstd.
-fn kind(name: &str) -> Result<bool, FileError> {
+fn kind(name: &str, ending: &'static str) -> Result<bool, FileError> {
     let mut endings = name.rsplit('.').map(str::to_ascii_lowercase);
     let (last, before) = (endings.next(), endings.next());
     match (before.as_deref(), last.as_deref()) {
-        (Some("csv"), Some("zst")) => Ok(true),
-        (Some(_), Some("csv")) => Ok(false),
-        _ => Err(FileError::whole(name, Fault::UnknownKind)),
+        (Some(before), Some("zst")) if before == ending => Ok(true),
+        (Some(_), Some(last)) if last == ending => Ok(false),
+        _ => Err(FileError::whole(name, Fault::UnknownKind(ending))),
     }
 }
 
-fn io_fault(error: &io::Error) -> Fault {
+fn io_fault(error: &io::Error, ending: &'static str) -> Fault {
     if error.kind() == io::ErrorKind::NotFound {
-        return Fault::NotFound;
+        return Fault::NotFound(ending);
     }
     Fault::Unreadable(error.to_string())
 }

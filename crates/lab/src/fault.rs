@@ -16,12 +16,12 @@ pub struct FileError {
 /// What is wrong, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    #[error("there is no such file: give the path of a .csv or .csv.zst file")]
-    NotFound,
+    #[error("there is no such file: give the path of a .{0} or .{0}.zst file")]
+    NotFound(&'static str),
     #[error("the file cannot be read: {0}")]
     Unreadable(String),
-    #[error("the name ends neither in .csv nor in .csv.zst: rename or convert the file")]
-    UnknownKind,
+    #[error("the name ends neither in .{0} nor in .{0}.zst: rename or convert the file")]
+    UnknownKind(&'static str),
     #[error("the zstd data is damaged or cut short, fetch the file again: {0}")]
     Damaged(String),
     #[error("the file holds more than {bytes_max} bytes when unpacked: split it")]
@@ -30,6 +30,10 @@ pub enum Fault {
     Empty { header: String },
     #[error("the file has a header but no row: remove it or fetch it again")]
     NoRow,
+    #[error("the file has no line: fetch it again")]
+    NoLine,
+    #[error("must be `<nanoseconds> <text>`, remove the line: `{value}`")]
+    NotAFrame { value: String },
     #[error("column {column} is missing: the first line must be {header}")]
     MissingColumn { column: &'static str, header: String },
     #[error("unknown column, remove it or name it as one of {header}: `{column}`")]

@@ -8,6 +8,7 @@
 //! [`generate::Generator`] for endless markets. The numbers here are integers and decimals.
 
 pub mod candles;
+pub mod frames;
 pub mod trades;
 
 pub mod excerpt;
