@@ -1,10 +1,17 @@
 //! The command line.
 
+mod exchange;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 use tranche_sim::{backtest::Mode, exchange::Path};
+
+pub(crate) use exchange::{
+    DataTask, DataWhat, DoctorTask, EnvironmentName, FetchTask, SimserverTask, VenueName,
+    VenueOptions,
+};
 
 /// Trading bots that do not lose money to their own mistakes.
 #[derive(Debug, Parser)]
@@ -21,6 +28,9 @@ Examples:
   tranche demo
   tranche backtest --bot examples/dca.toml --candles BTCUSDT-1m.csv.zst
   tranche replay run.tranche --text
+  tranche data fetch --pair BTC/USDT --from 2025-01-01 --to 2025-02-01 --out BTCUSDT-1m.csv
+  tranche doctor
+  tranche simserver --market generated --key me --secret play
 
 Settings come from flags, else from TRANCHE_* variables, else from tranche.toml, else they have the
 defaults that the help names. Each command has its own --help with more examples.";
@@ -47,6 +57,12 @@ pub(crate) enum Task {
     Demo(DemoTask),
     /// Repeat a recording and compare every decision
     Replay(ReplayTask),
+    /// Fetch market data
+    Data(DataTask),
+    /// Check addresses, clock, pair and key before a bot trades
+    Doctor(DoctorTask),
+    /// Be an exchange for real clients, with play money and faults on demand
+    Simserver(Box<SimserverTask>),
 }
 
 #[derive(Debug, Args)]
@@ -94,7 +110,8 @@ pub(crate) struct TermsOptions {
     /// 0.1%]
     #[arg(long, value_name = "MAKER[,TAKER]", env = "TRANCHE_FEE")]
     pub(crate) fee: Option<String>,
-    /// Where fees are taken from: quote, received, or the name of a third asset [default: quote]
+    /// Where fees are taken from: quote, received, or the name of a third asset [default: quote; of
+    /// simserver, as on the real exchange, received]
     #[arg(long, value_name = "ASSET", env = "TRANCHE_FEE_ASSET")]
     pub(crate) fee_asset: Option<String>,
 }

@@ -4,7 +4,6 @@
 mod bar;
 mod bots;
 mod faults;
-mod feed;
 mod floor;
 mod pace;
 mod screen;
@@ -40,7 +39,7 @@ use self::{
 use crate::{
     cli::{DemoTask, MarketName, TermsOptions},
     console::{self, Stopwatch},
-    logs,
+    feed, logs,
     market::Market,
     recording::Recorder,
     settings::{self, Settings},

@@ -17,7 +17,7 @@ use tranche_sim::exchange::{self, Path};
 
 use crate::market::Market;
 
-/// What the bots of the demo trade on when nobody names a file.
+/// What a generated market has when nobody names a pair.
 pub(crate) const GENERATED: [&str; 3] = ["BTC/USDT", "ETH/USDT", "SOL/USDT"];
 
 #[derive(Debug)]

@@ -4,13 +4,22 @@ mod backtest;
 mod bot_file;
 mod cli;
 mod console;
+mod data;
+mod dates;
 mod demo;
+mod doctor;
 mod document;
+mod feed;
 mod logs;
 mod market;
 mod recording;
 mod replay;
+mod runtime;
+mod secrets;
 mod settings;
+mod simserver;
+mod trouble;
+mod venues;
 
 use std::{io, process::ExitCode};
 
@@ -46,6 +55,19 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Task::Replay(task) => {
             logs::start(&settings)?;
             replay::run(&task)
+        }
+        Task::Data(task) => {
+            // What it waits for it says itself, as the doctor does.
+            logs::start(&settings.quiet())?;
+            data::run(&task, &settings)
+        }
+        Task::Doctor(task) => {
+            logs::start(&settings.quiet())?;
+            doctor::run(&task, &settings)
+        }
+        Task::Simserver(task) => {
+            logs::start(&settings)?;
+            simserver::run(&task, &settings)
         }
     }
 }

@@ -49,16 +49,32 @@ impl Market {
 
     /// Reads one `[PAIR=]FILE`; the pair may be in the file's name.
     pub(crate) fn read_one(text: &str) -> Result<Self> {
-        let (pair, path) = split(text);
-        let symbol = match pair {
-            Some(pair) => Symbol::parse(pair)?,
-            None => symbol_in(path).with_context(|| {
-                format!("candles: no pair in the name `{path}`; write --candles BTC/USDT={path}")
-            })?,
-        };
+        let (symbol, path) = pair_and_path(text, None, "candles")?;
         let file = candles::read(Path::new(path), None)?;
         let list = vec![instrument(0, symbol, &file)];
         Ok(Self { instruments: all(list)?, files: vec![file] })
+    }
+}
+
+/// The pair and path of `[PAIR=]FILE`: the pair before the file, else the one that was named beside
+/// it, else the one in the file's name. `what` is the flag's name.
+pub(crate) fn pair_and_path<'a>(
+    text: &'a str,
+    named: Option<Symbol>,
+    what: &str,
+) -> Result<(Symbol, &'a str)> {
+    let (pair, path) = split(text);
+    match (pair.map(Symbol::parse).transpose()?, named) {
+        (Some(pair), Some(named)) if pair != named => {
+            bail!("{what}: {pair} before the file and {named} beside it; name one of them")
+        }
+        (Some(pair), _) | (None, Some(pair)) => Ok((pair, path)),
+        (None, None) => {
+            let found = symbol_in(path).with_context(|| {
+                format!("{what}: no pair in the name `{path}`; write --{what} BTC/USDT={path}")
+            })?;
+            Ok((found, path))
+        }
     }
 }
 

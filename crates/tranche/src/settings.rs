@@ -1,6 +1,6 @@
 //! Settings of the program: flags and variables go before the file, the file before defaults.
 
-use std::{path::Path, str::FromStr as _, time::Duration};
+use std::{net::SocketAddr, path::Path, str::FromStr as _, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use rust_decimal::Decimal;
@@ -16,13 +16,13 @@ use tranche_model::{
 use tranche_trading::event;
 
 use crate::{
-    cli::{Global, ModeName, PathName, TermsOptions},
+    cli::{EnvironmentName, Global, ModeName, PathName, TermsOptions, VenueName},
     document::{Document, Field, Kind},
 };
 
 const DEFAULT_FILE: &str = "tranche.toml";
 
-const FIELDS: [Field; 10] = [
+const FIELDS: [Field; 17] = [
     Field { name: "log", kind: Kind::Text },
     Field { name: "log_json", kind: Kind::Flag },
     Field { name: "balance", kind: Kind::Texts },
@@ -33,6 +33,13 @@ const FIELDS: [Field; 10] = [
     Field { name: "speed", kind: Kind::Whole },
     Field { name: "seed", kind: Kind::Whole },
     Field { name: "bots", kind: Kind::Whole },
+    Field { name: "venue", kind: Kind::Text },
+    Field { name: "env", kind: Kind::Text },
+    Field { name: "rest", kind: Kind::Text },
+    Field { name: "market_socket", kind: Kind::Text },
+    Field { name: "api_socket", kind: Kind::Text },
+    Field { name: "listen", kind: Kind::Text },
+    Field { name: "control", kind: Kind::Text },
 ];
 
 /// What tranche.toml may say.
@@ -49,6 +56,13 @@ struct File {
     speed: Option<u32>,
     seed: Option<u64>,
     bots: Option<u16>,
+    venue: VenueName,
+    env: EnvironmentName,
+    rest: Option<String>,
+    market_socket: Option<String>,
+    api_socket: Option<String>,
+    listen: Option<SocketAddr>,
+    control: Option<SocketAddr>,
 }
 
 /// What holds unless a command's own flag says otherwise.
@@ -61,9 +75,25 @@ pub(crate) struct Settings {
     pub(crate) speed: u32,
     pub(crate) seed: u64,
     pub(crate) bots: u16,
+    /// Only when the file says so; each command that passes time has its own default.
+    pub(crate) named_speed: Option<u32>,
+    pub(crate) exchange: ExchangeSettings,
+    has_log: bool,
     balance: Vec<String>,
     fee: String,
-    fee_asset: String,
+    fee_asset: Option<String>,
+}
+
+/// Where exchanges are, and where ours listens.
+#[derive(Debug, Clone)]
+pub(crate) struct ExchangeSettings {
+    pub(crate) venue: VenueName,
+    pub(crate) environment: EnvironmentName,
+    pub(crate) rest: Option<String>,
+    pub(crate) market_socket: Option<String>,
+    pub(crate) api_socket: Option<String>,
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) control: Option<SocketAddr>,
 }
 
 /// What the simulated exchange gives and takes.
@@ -82,7 +112,9 @@ impl Settings {
             None if Path::new(DEFAULT_FILE).is_file() => read_file(Path::new(DEFAULT_FILE))?,
             None => File::default(),
         };
+        let has_log = global.log.is_some() || file.log.is_some();
         Ok(Self {
+            has_log,
             log: global.log.clone().or(file.log).unwrap_or_else(|| "warn".to_owned()),
             log_json: global.log_json || file.log_json,
             mode: file.mode,
@@ -90,20 +122,45 @@ impl Settings {
             speed: file.speed.unwrap_or(3600),
             seed: file.seed.unwrap_or(1),
             bots: file.bots.unwrap_or(6),
+            named_speed: file.speed,
+            exchange: ExchangeSettings {
+                venue: file.venue,
+                environment: file.env,
+                rest: file.rest,
+                market_socket: file.market_socket,
+                api_socket: file.api_socket,
+                listen: file.listen,
+                control: file.control,
+            },
             balance: file.balance,
             fee: file.fee.unwrap_or_else(|| "0.1%".to_owned()),
-            fee_asset: file.fee_asset.unwrap_or_else(|| "quote".to_owned()),
+            fee_asset: file.fee_asset,
         })
     }
 
+    /// Logs errors only, unless somebody asked for more.
+    pub(crate) fn quiet(&self) -> Self {
+        let log = if self.has_log { self.log.clone() } else { "error".to_owned() };
+        Self { log, ..self.clone() }
+    }
+
     pub(crate) fn terms(&self, options: &TermsOptions) -> Result<Terms> {
+        self.terms_with(options, "quote")
+    }
+
+    /// `usual_fee_asset` holds when nobody says where fees are taken from.
+    pub(crate) fn terms_with(
+        &self,
+        options: &TermsOptions,
+        usual_fee_asset: &str,
+    ) -> Result<Terms> {
         let balances = if options.balance.is_empty() { &self.balance } else { &options.balance };
         let fee = options.fee.as_ref().unwrap_or(&self.fee);
-        let fee_asset = options.fee_asset.as_ref().unwrap_or(&self.fee_asset);
+        let fee_asset = options.fee_asset.as_deref().or(self.fee_asset.as_deref());
         Ok(Terms {
             balances: balances.iter().map(|text| balance(text)).collect::<Result<_>>()?,
             fees: fees(fee)?,
-            fee_asset: asset_of_fees(fee_asset)?,
+            fee_asset: asset_of_fees(fee_asset.unwrap_or(usual_fee_asset))?,
         })
     }
 }

@@ -2,7 +2,12 @@
 #![cfg(test)]
 
 mod backtest;
+mod data;
 mod demo;
+mod doctor;
+mod peer;
 mod place;
 mod refusals;
 mod replay;
+mod server;
+mod simserver;

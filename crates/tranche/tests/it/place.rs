@@ -60,19 +60,37 @@ impl Place {
         fs::write(self.folder.join(name), bytes).unwrap();
     }
 
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     pub(crate) fn run(&self, line: &str) -> Told {
+        self.run_with(line, &[])
+    }
+
+    /// With variables of the environment.
+    pub(crate) fn run_with(&self, line: &str, variables: &[(&str, &str)]) -> Told {
+        Told::of(self.command(line).envs(variables.iter().copied()).output().unwrap())
+    }
+
+    /// The binary in this folder, without settings from outside.
+    pub(crate) fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tranche"));
         command.current_dir(&self.folder).args(line.split_whitespace());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TRANCHE_")) {
             command.env_remove(name);
         }
-        let Output { status, stdout, stderr } = command.output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        Told { code: status.code(), out: text(stdout), err: text(stderr) }
+        command
     }
 }
 
 impl Told {
+    pub(crate) fn of(output: Output) -> Self {
+        let Output { status, stdout, stderr } = output;
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: status.code(), out: text(stdout), err: text(stderr) }
+    }
+
     /// The one line of JSON that was printed.
     pub(crate) fn json(&self) -> Value {
         assert_eq!(self.out.lines().count(), 1, "{}{}", self.out, self.err);

@@ -1,0 +1,58 @@
+//! The one place that makes a runtime for what waits: sockets, timers, signals.
+
+use std::io;
+
+use anyhow::{Context as _, Result};
+use tokio::runtime::Builder;
+
+/// Enough for one exchange; the machine has other things to do.
+const THREADS: usize = 2;
+
+/// Runs to the end of `work`.
+pub(crate) fn run<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let built = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
+    built.context("the system gives no threads for sockets and timers")?.block_on(work)
+}
+
+/// Listens for Ctrl-C and for the signal that ends services.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    #[cfg(unix)]
+    ends: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    breaks: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    /// From now on a signal does not end the process by itself.
+    #[cfg(unix)]
+    pub(crate) fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            ends: signal(SignalKind::terminate())?,
+            breaks: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Returns at the next signal.
+    #[cfg(unix)]
+    pub(crate) async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.ends.recv() => {}
+            _ = self.breaks.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) async fn wait(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            // Nobody can end us this way: wait for the work instead.
+            std::future::pending().await
+        }
+    }
+}

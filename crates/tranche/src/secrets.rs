@@ -1,0 +1,39 @@
+//! Keys of users, from where nobody else sees them: a file, or the environment.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, Result, bail};
+use tranche_venue::secret::{ApiKey, ApiSecret, Credentials};
+
+const VARIABLE: &str = "TRANCHE_SECRET";
+
+/// The secret in `TRANCHE_SECRET`.
+#[expect(clippy::disallowed_methods, reason = "the one reader of this variable")]
+pub(crate) fn from_environment() -> Option<String> {
+    std::env::var(VARIABLE).ok().filter(|text| !text.trim().is_empty())
+}
+
+/// A key with its secret; `None` when nobody named a key.
+pub(crate) fn credentials(key: Option<&str>, file: Option<&Path>) -> Result<Option<Credentials>> {
+    let Some(key) = key.filter(|key| !key.trim().is_empty()) else {
+        if let Some(file) = file {
+            bail!(
+                "key: none, but --secret-file {}; set TRANCHE_KEY to the key, or leave both out",
+                file.display()
+            );
+        }
+        return Ok(None);
+    };
+    // What was wrong with a key is said without the key.
+    let key = ApiKey::new(key).context("key: copy it again from the exchange")?;
+    let text = match file {
+        Some(path) => fs::read_to_string(path).with_context(|| {
+            format!("secret-file: {} cannot be read; give a file with the secret", path.display())
+        })?,
+        None => from_environment().with_context(|| {
+            format!("secret: none for the key; add --secret-file FILE, or set {VARIABLE}")
+        })?,
+    };
+    let secret = ApiSecret::new(text).context("secret: give the file the secret's text")?;
+    Ok(Some(Credentials { name: "command line".to_owned(), key, secret }))
+}
