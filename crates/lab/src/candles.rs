@@ -16,7 +16,7 @@ use tranche_model::{
 
 pub use self::{
     columns::Columns,
-    growing::{GrowError, Growing, Grown},
+    growing::{Ends, GrowError, Growing, Grown},
 };
 use crate::{
     bytes,

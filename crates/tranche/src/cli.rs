@@ -41,7 +41,7 @@ pub(crate) struct Global {
     #[arg(long, value_name = "FILE", global = true, env = "TRANCHE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     /// What to log on stderr: error, warn, info, debug, or per module such as tranche=debug
-    /// [default: warn]
+    /// [default: warn; of data and doctor, which say themselves what is wrong, error]
     #[arg(long, value_name = "FILTER", global = true, env = "TRANCHE_LOG")]
     pub(crate) log: Option<String>,
     /// Log one JSON object per line

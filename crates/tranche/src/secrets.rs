@@ -5,6 +5,8 @@ use std::{fs, path::Path};
 use anyhow::{Context as _, Result, bail};
 use tranche_venue::secret::{ApiKey, ApiSecret, Credentials};
 
+use crate::console;
+
 const VARIABLE: &str = "TRANCHE_SECRET";
 
 /// The secret in `TRANCHE_SECRET`.
@@ -27,13 +29,36 @@ pub(crate) fn credentials(key: Option<&str>, file: Option<&Path>) -> Result<Opti
     // What was wrong with a key is said without the key.
     let key = ApiKey::new(key).context("key: copy it again from the exchange")?;
     let text = match file {
-        Some(path) => fs::read_to_string(path).with_context(|| {
-            format!("secret-file: {} cannot be read; give a file with the secret", path.display())
-        })?,
+        Some(path) => from_file(path)?,
         None => from_environment().with_context(|| {
             format!("secret: none for the key; add --secret-file FILE, or set {VARIABLE}")
         })?,
     };
     let secret = ApiSecret::new(text).context("secret: give the file the secret's text")?;
     Ok(Some(Credentials { name: "command line".to_owned(), key, secret }))
+}
+
+fn from_file(path: &Path) -> Result<String> {
+    let name = path.display();
+    let text = fs::read_to_string(path).with_context(|| {
+        format!("secret-file: {name} cannot be read; give a file with the secret")
+    })?;
+    if is_open_to_others(path) {
+        console::complain(&format!(
+            "note: others on this machine may read {name}; close it with `chmod 600 {name}`"
+        ));
+    }
+    Ok(text)
+}
+
+#[cfg(unix)]
+fn is_open_to_others(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).is_ok_and(|data| data.permissions().mode() & 0o077 != 0)
+}
+
+/// Other systems say this in other ways.
+#[cfg(not(unix))]
+fn is_open_to_others(_: &Path) -> bool {
+    false
 }

@@ -2,7 +2,7 @@
 //! that was cut off goes on behind its last whole line.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, BufReader, BufWriter, Read as _, Write as _},
     path::{Path, PathBuf},
 };
@@ -26,6 +26,8 @@ pub enum GrowError {
     Io { path: PathBuf, error: io::Error },
     #[error("{path} is there already: remove it, or name another file")]
     IsThere { path: PathBuf },
+    #[error("{path} is being written by another program: wait for it, or name another file")]
+    Busy { path: PathBuf },
     /// What was fetched before cannot be gone on with.
     #[error("{0}; remove the file and fetch again")]
     Part(FileError),
@@ -41,8 +43,16 @@ pub struct Growing {
     path: PathBuf,
     part: PathBuf,
     file: BufWriter<File>,
+    found: Option<Ends>,
     last: Option<Timestamp>,
     rows: u64,
+}
+
+/// The first and the last candle of what was there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ends {
+    pub first: Candle,
+    pub last: Candle,
 }
 
 /// A file that is whole.
@@ -61,20 +71,29 @@ impl Growing {
         }
         let part = with_ending(path, "part");
         let wrong = |error| GrowError::Io { path: part.clone(), error };
-        let text = match fs::read(&part) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(wrong(error)),
-        };
-        let (whole, last, rows) = known(&part, &text, interval)?;
-        let file = OpenOptions::new().create(true).append(true).open(&part).map_err(wrong)?;
+        let mut options = OpenOptions::new();
+        let mut file = options.create(true).read(true).append(true).open(&part).map_err(wrong)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(GrowError::Busy { path: part }),
+            Err(TryLockError::Error(error)) => return Err(wrong(error)),
+        }
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).map_err(wrong)?;
+        let (whole, found, rows) = known(&part, &text, interval)?;
         file.set_len(whole).map_err(wrong)?;
         let path = path.to_owned();
-        let mut growing = Self { path, part, file: BufWriter::new(file), last, rows };
+        let last = found.map(|ends| ends.last.open_at);
+        let mut growing = Self { path, part, file: BufWriter::new(file), found, last, rows };
         if whole == 0 {
             growing.write(&format!("{TIME},open,high,low,close,volume\n"))?;
         }
         Ok(growing)
+    }
+
+    /// What was there when the file was opened.
+    pub const fn found(&self) -> Option<Ends> {
+        self.found
     }
 
     /// When the last candle opened.
@@ -127,12 +146,12 @@ impl Growing {
     }
 }
 
-/// How much of a file that was cut off is whole, with its last candle and how many there are.
+/// How much of a file that was cut off is whole, with its ends and how many candles there are.
 fn known(
     part: &Path,
     text: &[u8],
     interval: Millis,
-) -> Result<(u64, Option<Timestamp>, u64), GrowError> {
+) -> Result<(u64, Option<Ends>, u64), GrowError> {
     let end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |place| place + 1);
     let whole = text.get(..end).unwrap_or_default();
     if whole.split(|byte| *byte == b'\n').nth(2).is_none() {
@@ -141,9 +160,10 @@ fn known(
     }
     let name = part.display().to_string();
     let file = parse(&name, whole, Some(interval)).map_err(GrowError::Part)?;
-    let last = file.candles.last().map(|candle| candle.open_at);
+    let ends = file.candles.first().copied().zip(file.candles.last().copied());
+    let ends = ends.map(|(first, last)| Ends { first, last });
     let count = tranche_model::cast::count(file.candles.len());
-    Ok((tranche_model::cast::count(end), last, count))
+    Ok((tranche_model::cast::count(end), ends, count))
 }
 
 fn checksum(path: &Path) -> io::Result<String> {
@@ -199,6 +219,7 @@ mod tests {
         let path = folder.join("x.csv");
         let mut first = Growing::open(&path, MINUTE).unwrap();
         first.append(&[candle(0), candle(1)]).unwrap();
+        assert!(matches!(Growing::open(&path, MINUTE), Err(GrowError::Busy { .. })));
         drop(first);
         let part = folder.join("x.csv.part");
         let mut text = fs::read(&part).unwrap();
@@ -207,6 +228,7 @@ mod tests {
 
         let mut second = Growing::open(&path, MINUTE).unwrap();
         assert_eq!((second.last(), second.rows()), (Some(candle(1).open_at), 2));
+        assert_eq!(second.found(), Some(Ends { first: candle(0), last: candle(1) }));
         second.append(&[candle(1), candle(2)]).unwrap();
         let grown = second.finish().unwrap();
 

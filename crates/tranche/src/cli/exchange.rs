@@ -50,15 +50,15 @@ Examples:
   tranche simserver --candles BTCUSDT-1m.csv.zst --speed 600 --key me --secret play
   tranche simserver --trades ETHUSDT-trades.csv --symbol ETH/USDT --key me --public-key public.pem
   tranche simserver --market generated --listen 127.0.0.1:9010 --control 127.0.0.1:9011 \\
-      --key me --secret play --faults storm.toml --seed 7
+      --key me --secret play --faults examples/faults.toml --seed 7
 
 Then, in another terminal, with TRANCHE_KEY=me and TRANCHE_SECRET=play:
   tranche doctor --rest http://127.0.0.1:9010 --market-socket ws://127.0.0.1:9010 \\
       --api-socket ws://127.0.0.1:9010/ws-api/v3
 
 It runs until the market ends, or until Ctrl-C. The market passes against the machine's clock: at
-speed 60 an hour of it passes in a minute. docs/simserver.md explains faults and the control address,
-which knows no keys: keep it on this machine."
+speed 60 an hour of it passes in a minute. docs/simserver.md explains faults, as examples/faults.toml
+does, and the control address, which knows no keys: keep it on this machine."
 )]
 pub(crate) struct SimserverTask {
     /// Whose dialect it speaks [default: binance-spot]
@@ -134,8 +134,8 @@ Examples:
       --api-socket ws://127.0.0.1:9010/ws-api/v3
 
 The secret is read from --secret-file or from TRANCHE_SECRET, never from a flag: flags are seen by
-everybody on the machine. Ed25519 and RSA keys are private keys in PEM. Without a key only what needs
-none is checked. Nothing is bought, sold or changed.
+everybody on the machine. Of an Ed25519 or RSA key it is the private key in PEM. Without a key only
+what needs none is checked. Nothing is bought, sold or changed.
 
 The exit code is 0 if nothing failed, 1 otherwise; warnings do not count.")]
 pub(crate) struct DoctorTask {

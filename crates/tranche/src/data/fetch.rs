@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode, time::Duration};
 use anyhow::{Context as _, Result, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use tranche_lab::candles::{self, Growing, Grown};
+use tranche_lab::candles::{self, Ends, Growing, Grown};
 use tranche_model::{
     asset::Symbol,
     candle::Candle,
@@ -13,10 +13,7 @@ use tranche_model::{
 };
 use tranche_venue::venue::{CandleRange, Interval, Venue as _};
 
-use super::{
-    part::{self, Ends},
-    pauses::Pauses,
-};
+use super::{part, pauses::Pauses};
 use crate::{
     cli::FetchTask,
     console, dates,
@@ -74,11 +71,11 @@ pub(crate) fn run(task: &FetchTask, settings: &Settings) -> Result<ExitCode> {
             prepared = prepare(&exchange, wish) => prepared?,
             () = stop.wait() => bail!("stopped before the first candle"),
         };
-        let (mut growing, ends) = part::open(&task.out, wish.interval.length(), task.force)?;
+        let mut growing = part::open(&task.out, wish.interval.length(), task.force)?;
         let bar = bar(&prepared)?;
         let mut fetch = Fetch { exchange: &exchange, wish: prepared, bar, pauses: Pauses::new(0) };
         let reached = tokio::select! {
-            reached = fetch.all(&mut growing, ends, &task.out) => reached,
+            reached = fetch.all(&mut growing, &task.out) => reached,
             () = stop.wait() => Ok(Reached::Cut),
         };
         fetch.bar.finish_and_clear();
@@ -123,15 +120,10 @@ struct Fetch<'a> {
 }
 
 impl Fetch<'_> {
-    async fn all(
-        &mut self,
-        growing: &mut Growing,
-        ends: Option<Ends>,
-        out: &Path,
-    ) -> Result<Reached> {
+    async fn all(&mut self, growing: &mut Growing, out: &Path) -> Result<Reached> {
         let Wish { interval, from, to, .. } = self.wish;
         let length = interval.length();
-        if let Some(ends) = ends {
+        if let Some(ends) = growing.found() {
             part::fits(&ends, out, (from, to))?;
             self.compare(&ends, out).await?;
             let (first, last) = (ends.first.open_at, ends.last.open_at);

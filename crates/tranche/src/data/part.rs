@@ -7,18 +7,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use tranche_lab::candles::{self, Growing};
-use tranche_model::{
-    candle::Candle,
-    time::{Millis, Timestamp},
-};
-
-/// The first and the last candle of an earlier fetch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ends {
-    pub(super) first: Candle,
-    pub(super) last: Candle,
-}
+use tranche_lab::candles::{Ends, Growing};
+use tranche_model::time::{Millis, Timestamp};
 
 /// Refuses names that no file can have, and files that would be lost.
 pub(super) fn check(out: &Path, force: bool) -> Result<()> {
@@ -37,7 +27,7 @@ pub(super) fn check(out: &Path, force: bool) -> Result<()> {
 }
 
 /// Begins the file, or goes on with what is there of it. With `force` a whole one goes first.
-pub(super) fn open(out: &Path, interval: Millis, force: bool) -> Result<(Growing, Option<Ends>)> {
+pub(super) fn open(out: &Path, interval: Millis, force: bool) -> Result<Growing> {
     if force && out.exists() {
         for path in [with_ending(out, "sha256"), of(out), out.to_owned()] {
             match fs::remove_file(&path) {
@@ -49,9 +39,7 @@ pub(super) fn open(out: &Path, interval: Millis, force: bool) -> Result<(Growing
             }
         }
     }
-    let growing = Growing::open(out, interval).context("out")?;
-    let ends = if growing.last().is_some() { Some(ends(out, interval)?) } else { None };
-    Ok((growing, ends))
+    Growing::open(out, interval).context("out")
 }
 
 /// The name of the file until it is whole.
@@ -75,15 +63,6 @@ pub(super) fn fits(ends: &Ends, out: &Path, (from, to): (Timestamp, Timestamp)) 
         );
     }
     Ok(())
-}
-
-fn ends(out: &Path, interval: Millis) -> Result<Ends> {
-    let part = of(out);
-    let text = fs::read(&part).with_context(|| format!("out: {}", part.display()))?;
-    let file = candles::parse(&part.display().to_string(), &text, Some(interval))?;
-    let (first, last) = (file.candles.first().copied(), file.candles.last().copied());
-    let both = first.zip(last).with_context(|| format!("out: {} is empty", part.display()));
-    both.map(|(first, last)| Ends { first, last })
 }
 
 fn with_ending(path: &Path, ending: &str) -> PathBuf {

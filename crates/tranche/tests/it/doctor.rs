@@ -1,6 +1,6 @@
 //! `tranche doctor` against the simulated exchange, and against what is none.
 
-use std::net::TcpListener;
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _};
 
 use super::{
     peer::{Answer, Peer},
@@ -89,6 +89,7 @@ fn private_keys_are_read_from_files() {
     let place = Place::new("doctor_ed25519");
     place.write("public.pem", ED_PUBLIC);
     place.write("private.pem", ED_PRIVATE);
+    fs::set_permissions(place.path("private.pem"), fs::Permissions::from_mode(0o644)).unwrap();
     let flags = format!("--market generated --speed 60 --key {KEY} --public-key public.pem");
     let server = Server::start_line(&place, &flags);
 
@@ -97,6 +98,8 @@ fn private_keys_are_read_from_files() {
 
     assert_eq!(told.code, Some(0), "{}{}", told.out, told.err);
     says(&told, &["ok    private stream"]);
+    let note = "note: others on this machine may read private.pem; close it with `chmod 600";
+    assert!(told.err.contains(note), "{}", told.err);
 }
 
 #[test]

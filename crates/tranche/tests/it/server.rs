@@ -51,8 +51,8 @@ impl Server {
         self.rest.strip_prefix("http://").unwrap()
     }
 
-    /// Asks the control address.
-    pub(crate) fn control(&self, path: &str, body: &str) {
+    /// What the control address answers.
+    pub(crate) fn control(&self, path: &str, body: &str) -> String {
         let host = self.control.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(host).unwrap();
         let length = body.len();
@@ -65,6 +65,7 @@ impl Server {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        answer
     }
 
     /// Sends a signal and waits for the end.

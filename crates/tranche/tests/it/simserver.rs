@@ -38,6 +38,28 @@ fn port_that_is_taken() {
 }
 
 #[test]
+fn market_may_wait_for_the_control_address() {
+    let place = Place::trading("simserver_stepped");
+    let flags = format!("{KEY} --candles BTC/USDT=candles.csv --speed 0 --control 127.0.0.1:0");
+    let server = Server::start_line(&place, &flags);
+
+    let passed = server.control("/step", r#"{"items": 5}"#);
+
+    assert!(passed.ends_with(r#"{"passed":5}"#), "{passed}");
+    assert_eq!(server.end("-TERM").code, Some(0));
+}
+
+#[test]
+fn the_commented_example_is_a_good_profile() {
+    let place = Place::new("simserver_example");
+    place.write("faults.toml", include_str!("../../../../examples/faults.toml"));
+
+    let told = Server::start(&place, "--faults faults.toml --seed 7").end("-TERM");
+
+    assert_eq!(told.code, Some(0), "{}", told.err);
+}
+
+#[test]
 fn candles_pass_and_end() {
     let place = Place::trading("simserver_candles");
 
