@@ -45,14 +45,20 @@ pub(crate) fn run(task: &DoctorTask, settings: &Settings) -> Result<ExitCode> {
         let checks = patient.into_checks();
         let count = |state: State| checks.iter().filter(|check| check.state == state).count();
         let is_well = count(State::Fail) == 0;
-        if task.json {
-            console::say(&report::line(name, is_well, &checks)?)?;
+        let text = if task.json {
+            report::line(name, is_well, &checks)?
         } else {
             let (failed, warned) = (count(State::Fail), count(State::Warn));
             let keyless = checks.iter().any(|it| it.name == Name::Key && it.state == State::Skip);
-            let note = if keyless { "; nothing that needs a key" } else { "" };
-            console::say(&format!("{name}: {failed} failed, {warned} to look at{note}"))?;
+            let note = if keyless { "; what needs a key was not checked" } else { "" };
+            format!("{name}: {failed} failed, {warned} to look at{note}")
+        };
+        let said = console::say(&text);
+        if !is_well {
+            // Also when nobody reads any more.
+            return Ok(ExitCode::FAILURE);
         }
-        Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        said?;
+        Ok(ExitCode::SUCCESS)
     })
 }

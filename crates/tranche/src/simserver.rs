@@ -221,7 +221,7 @@ fn hello(running: &Running, names: &str, source: &str, (speed, key): (Speed, &st
     let (exchange, control) = (running.exchange_address(), running.control_address());
     let pace = match speed {
         Speed::Stepped => "moved by the control address".to_owned(),
-        Speed::Times(factor) => format!("{factor} seconds in one"),
+        Speed::Times(factor) => format!("speed {factor}"),
     };
     let pair = names.split(", ").next().unwrap_or_default();
     format!(

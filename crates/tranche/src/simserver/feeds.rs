@@ -11,11 +11,12 @@ use tranche_model::{
     instrument::{Instrument, Instruments},
     money::Qty,
 };
-use tranche_simserver as server;
+use tranche_simserver::{self as server, Frame};
 
 use super::listed;
 use crate::{
     cli::SimserverTask,
+    console,
     feed::{Feed, GENERATED},
     market::{self, Market as Recorded},
 };
@@ -124,16 +125,20 @@ fn of_frames(given: &str, symbol: Option<Symbol>) -> Result<Market> {
     let instrument = instruments::known(ONE, symbol).with_context(|| unknown(symbol))?;
     let file = frames::read(Path::new(path))?;
     let wanted = format!("{}{}@", symbol.base, symbol.quote).to_ascii_lowercase();
-    let mut frames = Vec::new();
-    for line in &file.lines {
-        let frame = server::frame(line.at, &line.text).with_context(|| {
-            let text: String = line.text.chars().take(60).collect();
-            format!("{path}, line {}: no frame of a combined stream: `{text}`", line.number)
-        })?;
-        frames.push(frame);
+    // Recorders put other answers between the frames, such as a snapshot of the book.
+    let frames: Vec<Frame> =
+        file.lines.iter().filter_map(|line| server::frame(line.at, &line.text)).collect();
+    let others = file.lines.len().saturating_sub(frames.len());
+    if frames.is_empty() {
+        bail!("frames: {path} has no frame of a combined stream, {{\"stream\":...,\"data\":...}}");
     }
     if !frames.iter().any(|frame| frame.stream.starts_with(&wanted)) {
         bail!("frames: {path} tells nothing of {symbol}; name its pair with --symbol");
+    }
+    if 0 < others {
+        console::complain(&format!(
+            "note: {others} lines of {path} are no frames of a combined stream and are left out"
+        ));
     }
     let source = file.source.to_string();
     Ok(Market { instruments: vec![instrument], feed: server::frames(frames), source })

@@ -1,6 +1,6 @@
 //! `tranche doctor` against the simulated exchange, and against what is none.
 
-use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _};
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _, process::Stdio};
 
 use super::{
     peer::{Answer, Peer},
@@ -113,7 +113,7 @@ fn without_a_key_only_the_rest_is_checked_and_that_is_said() {
             "ok    market stream",
             "skip  key                no key; set TRANCHE_KEY and TRANCHE_SECRET to check it",
             "skip  private stream",
-            "0 failed, 0 to look at; nothing that needs a key",
+            "0 failed, 0 to look at; what needs a key was not checked",
         ],
     );
 }
@@ -280,6 +280,19 @@ fn exchange_that_wants_to_be_left_alone() {
     let told = place.run(&format!("doctor {}", server.flags()));
 
     fails(&told, &["the venue asks to wait until 2", "this machine's address is shut out"]);
+}
+
+#[test]
+fn failure_is_told_also_when_nobody_reads() {
+    let place = Place::new("doctor_pipe");
+    let flags = "--rest http://127.0.0.1:1 --market-socket ws://127.0.0.1:1 \
+                 --api-socket ws://127.0.0.1:1/ws-api/v3";
+    let mut child =
+        place.command(&format!("doctor {flags}")).stdout(Stdio::piped()).spawn().unwrap();
+
+    drop(child.stdout.take());
+
+    assert_eq!(child.wait().unwrap().code(), Some(1));
 }
 
 #[test]

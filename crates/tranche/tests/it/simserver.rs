@@ -67,8 +67,7 @@ fn candles_pass_and_end() {
 
     assert_eq!(told.code, Some(0), "{}", told.err);
     assert!(told.err.ends_with("the market ends here\n"), "{}", told.err);
-    for word in ["BTC/USDT: recorded market (candles.csv), 1000000 seconds in one", "rest ", "try "]
-    {
+    for word in ["BTC/USDT: recorded market (candles.csv), speed 1000000", "rest ", "try "] {
         assert!(told.out.contains(word), "{}", told.out);
     }
     assert!(!told.out.contains("play"), "the secret is not repeated: {}", told.out);
@@ -98,13 +97,15 @@ fn frames_pass_and_end() {
     };
     let (first, second) =
         (frame(1_723_161_254_087_896_568, "61837.63"), frame(1_723_161_254_187_896_568, "61837.7"));
-    place.write("frames.txt", &(first + &second));
+    let snapshot = "1723161254100000000 {\"lastUpdateId\":1,\"bids\":[],\"asks\":[]}\n";
+    place.write("frames.txt", &(first + snapshot + &second));
 
     let told = run(&place, &format!("{KEY} --frames frames.txt --symbol BTC/USDT"));
     let other = run(&place, &format!("{KEY} --frames ETH/USDT=frames.txt"));
 
     assert_eq!(told.code, Some(0), "{}", told.err);
     assert!(told.err.ends_with("the market ends here\n"), "{}", told.err);
+    assert!(told.err.contains("note: 1 lines of frames.txt are no frames"), "{}", told.err);
     other.refuses(&["frames: frames.txt tells nothing of ETH/USDT; name its pair with --symbol"]);
 }
 
@@ -117,7 +118,7 @@ fn files_that_are_none() {
     run(&place, &format!("{KEY} --frames BTC/USDT=frames.txt"))
         .refuses(&["frames.txt, line 1: must be `<nanoseconds> <text>`", "`hello`"]);
     run(&place, &format!("{KEY} --frames BTC/USDT=odd.txt"))
-        .refuses(&["odd.txt, line 1: no frame of a combined stream"]);
+        .refuses(&["frames: odd.txt has no frame of a combined stream, {\"stream\":"]);
     run(&place, &format!("{KEY} --frames BTC/USDT=none.txt"))
         .refuses(&["none.txt: there is no such file: give the path of a .txt"]);
     run(&place, &format!("{KEY} --trades none.csv"))
