@@ -81,7 +81,7 @@ pub(crate) struct SimserverTask {
     pub(crate) frames: Option<String>,
     /// A made-up market
     #[arg(long, value_enum, group = "source")]
-    pub(crate) market: Option<MarketName>,
+    pub(crate) market: Option<SourceName>,
     /// The pair of the file; of a generated market one or several [default: the pair in the file's
     /// name; BTC/USDT, ETH/USDT and SOL/USDT]
     #[arg(long, value_name = "PAIR", value_delimiter = ',')]
@@ -118,7 +118,7 @@ pub(crate) struct SimserverTask {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum MarketName {
+pub(crate) enum SourceName {
     /// Prices that nobody traded at, from the seed, without an end
     Generated,
 }
