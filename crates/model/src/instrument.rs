@@ -154,6 +154,11 @@ impl Instrument {
         self.round_qty(holding.max(Qty::ZERO), Rounding::Down)
     }
 
+    /// An amount of the quote asset, cut to as many digits as the venue reads and books.
+    pub fn cut_quote(&self, quote: Quote) -> Result<Quote, MathError> {
+        quote.to_step(Quote::new(Decimal::new(1, self.quote_precision)), Rounding::Down)
+    }
+
     /// As much of a quantity as one order may hold.
     pub fn capped(&self, qty: Qty, is_market: bool) -> Qty {
         let market = Some(self.market_qty_max).filter(|_| is_market);

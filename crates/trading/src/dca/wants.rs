@@ -2,7 +2,7 @@
 //! repeated event heals at the next reconcile.
 
 use tranche_model::{
-    decimal::{MathError, Rounding},
+    decimal::MathError,
     ids::Slot,
     money::{Price, Quote},
     order::{OrderKind, Side, Size, TimeInForce},
@@ -58,7 +58,7 @@ impl Deal {
             EntryOrder::Market => {
                 let volume = self.market_base_volume(scene)?;
                 let rest = volume.minus_floored(self.progress(Slot::BASE).1)?;
-                OrderKind::Market { size: Size::Quote(quote_grid(rest, scene)?) }
+                OrderKind::Market { size: Size::Quote(scene.instrument.cut_quote(rest)?) }
             }
             EntryOrder::Limit { leaves, .. } if leaves.is_zero() => return Ok(()),
             EntryOrder::Limit { price, leaves, .. } => resting(price, leaves),
@@ -116,7 +116,7 @@ impl Deal {
         if let Some(merge) = holding.merge {
             let Some(slot) = Slot::safety(merge.to) else { return Ok(()) };
             let rest = merge.quote.minus_floored(self.progress(slot).1)?;
-            let size = Size::Quote(quote_grid(rest, scene)?);
+            let size = Size::Quote(scene.instrument.cut_quote(rest)?);
             wanted.push(buy(slot, OrderKind::Market { size }));
             return Ok(());
         }
@@ -162,10 +162,4 @@ fn buy(slot: Slot, kind: OrderKind) -> Wanted {
 
 fn resting(price: Price, qty: tranche_model::money::Qty) -> OrderKind {
     OrderKind::Limit { price, qty, time_in_force: TimeInForce::GoodTillCancelled }
-}
-
-/// Quote amounts are sent with as many digits as the venue reads.
-fn quote_grid(quote: Quote, scene: &Scene<'_>) -> Result<Quote, MathError> {
-    let grid = Quote::new(rust_decimal::Decimal::new(1, scene.instrument.quote_precision));
-    quote.to_step(grid, Rounding::Down)
 }

@@ -125,6 +125,12 @@ pub(super) fn order(
     }))
 }
 
+/// What an execution came to, where the exchange does not say it: amounts have at most as many digits as
+/// its quote asset (`quotePrecision`), the rest is cut off. That it is cut and not rounded is inferred.
+fn worth(price: Price, qty: Qty, listed: &Listed) -> Result<Quote, Unreadable> {
+    Ok(listed.instrument.cut_quote(price.times(qty)?)?)
+}
+
 /// The fills that came with the answer to a placement; there the order was always the taker.
 pub(super) fn order_fills(
     row: &wire::Order<'_>,
@@ -141,7 +147,7 @@ pub(super) fn order_fills(
             side: report.side,
             price,
             qty,
-            quote: price.times(qty)?,
+            quote: worth(price, qty, listed)?,
             fee: fee(fill.commission, &fill.commission_asset, price, listed)?,
             liquidity: Liquidity::Taker,
             at: report.updated_at,
@@ -155,7 +161,7 @@ pub(super) fn trade(row: &wire::Trade<'_>, listed: &Listed) -> Result<Fill, Unre
     let (price, qty) = (Price::parse(row.price)?, Qty::parse(row.qty)?);
     let quote = match row.quote_qty {
         Some(text) => Quote::parse(text)?,
-        None => price.times(qty)?,
+        None => worth(price, qty, listed)?,
     };
     Ok(Fill {
         trade_id: TradeId::new(row.id.into()),
@@ -300,7 +306,7 @@ fn stream_fill(
     let (price, qty) = (Price::parse(row.last_price)?, Qty::parse(row.last_qty)?);
     let quote = match row.last_quote {
         Some(text) => Quote::parse(text)?,
-        None => price.times(qty)?,
+        None => worth(price, qty, listed)?,
     };
     let fee = match &row.commission_asset {
         Some(asset) => fee(row.commission.unwrap_or("0"), asset, price, listed)?,

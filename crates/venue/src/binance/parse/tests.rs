@@ -53,6 +53,19 @@ pub(in crate::binance) fn id(installation: Installation) -> ClientOrderId {
     ClientOrderId::pack(origin, key).unwrap()
 }
 
+#[test]
+fn what_an_execution_came_to_has_no_more_digits_than_the_exchange_books() {
+    let text =
+        BOUGHT.replace("49990.00000000", "49990.12345678").replace("{id}", &id(HOUSE).to_string());
+    let row = serde_json::from_str(&text).unwrap();
+    let Seen::Own(report) = order(&row, &btc_usdt(), HOUSE).unwrap() else { panic!("ours") };
+
+    let fills = order_fills(&row, &report, &btc_usdt()).unwrap();
+
+    // 74.98518518517.
+    assert_eq!(fills[0].quote.to_string(), "74.98518518");
+}
+
 fn seen(text: &str, installation: Installation) -> Seen {
     let text = text.replace("{id}", &id(installation).to_string());
     order(&serde_json::from_str(&text).unwrap(), &btc_usdt(), HOUSE).unwrap()
