@@ -17,7 +17,7 @@ use tranche_trading::{
     bot::BotStatus,
     dca::{
         Draft,
-        draft::{BaseOrderType, Pct, Start},
+        draft::{BaseOrderType, Pct, Start, StopLossReference},
     },
     event::{Command, CommandBody, KillLevel, RiskLimits, Scope},
     why::{BlockReason, Why},
@@ -339,6 +339,31 @@ fn a_bot_stops_after_its_number_of_deals() {
 
     assert_eq!(scene.ended().len(), 2);
     assert_eq!(scene.bot(BOT).head.status, BotStatus::Stopped);
+    let verdict = scene.command(CommandBody::StartBot { bot: BOT });
+    assert!(verdict.is_err_and(|why| why.contains("raise stop_after_deals")));
+}
+
+#[test]
+fn a_watched_order_below_the_stop_is_not_bought_while_the_stop_waits() {
+    let mut scene = Scene::new();
+    let patient = Draft {
+        active_safety_orders_count: Some(0),
+        safety_order_step_pct: pct("8"),
+        stop_loss_pct: Some(pct("5")),
+        stop_loss_reference: StopLossReference::Average,
+        stop_loss_timeout_seconds: 60,
+        ..draft()
+    };
+    scene.create(BOT, patient);
+    scene.tick(A, "100");
+
+    scene.tick(A, "91");
+    scene.tick(A, "91");
+
+    let triggered = |why: &Why| matches!(why, Why::SafetyTriggered { .. });
+    assert!(!scene.whys.iter().any(triggered), "{:#?}", scene.whys);
+    scene.minutes(A, "91", 2);
+    assert_eq!(scene.ended().first().map(String::as_str), Some("stop_loss"));
 }
 
 #[test]
