@@ -3,15 +3,20 @@
 use std::io;
 
 use anyhow::{Context as _, Result};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 
 /// Enough for one exchange; the machine has other things to do.
 const THREADS: usize = 2;
 
 /// Runs to the end of `work`.
 pub(crate) fn run<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    build()?.block_on(work)
+}
+
+/// For who goes in and out of it.
+pub(crate) fn build() -> Result<Runtime> {
     let built = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
-    built.context("the system gives no threads for sockets and timers")?.block_on(work)
+    built.context("the system gives no threads for sockets and timers")
 }
 
 /// Listens for Ctrl-C and for the signal that ends services.

@@ -37,7 +37,7 @@ use tranche_venue::{
     venue::{Listings, Venue, VenueAccount},
 };
 
-use crate::settings::Terms;
+use crate::{runtime, settings::Terms};
 
 /// How long anything that is asked of the engine may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -84,7 +84,7 @@ impl Wire {
         plan: &Plan,
         start: Timestamp,
     ) -> Result<Self> {
-        let runtime = runtime()?;
+        let runtime = runtime::build()?;
         let server = runtime.block_on(serve(instruments, plan))?;
         let venue_settings = settings_for(&server)?;
         let symbols: Vec<Symbol> = instruments.iter().map(|one| one.symbol).collect();
@@ -95,7 +95,7 @@ impl Wire {
 
     /// The real exchange's public prices, without a key, into a paper account.
     pub(crate) fn live(symbols: &[Symbol], plan: &Plan) -> Result<Self> {
-        let runtime = runtime()?;
+        let runtime = runtime::build()?;
         let connected = runtime.block_on(connect(LIVE.settings()?, symbols));
         let (venue, listed, limits) = connected.context(
             "Binance cannot be reached; --market live needs the internet, without it prices are \
@@ -295,11 +295,6 @@ impl Wire {
         let answer = self.runtime.block_on(async { timeout(PATIENCE, question).await });
         answer.map_err(|_| anyhow!("the engine has not answered for {} s", PATIENCE.as_secs()))
     }
-}
-
-fn runtime() -> Result<Runtime> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    Ok(builder.worker_threads(2).enable_all().build()?)
 }
 
 /// The exchange on free ports of this machine. Its limits are those of the real one for each minute of its
