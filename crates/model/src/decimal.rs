@@ -1,5 +1,7 @@
 //! Exact decimal arithmetic: an operation gives the exact result, a named rounding, or an error.
 
+mod small;
+
 use std::cmp::Ordering;
 
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -31,6 +33,10 @@ const QUOTIENT_SCALE: u32 = 24;
 
 /// Adds without rounding.
 pub fn add(a: Decimal, b: Decimal) -> Result<Decimal, MathError> {
+    small::add(a, b).map_or_else(|| wide_add(a, b), Ok)
+}
+
+fn wide_add(a: Decimal, b: Decimal) -> Result<Decimal, MathError> {
     let sum = a.checked_add(b).ok_or(MathError::Overflow)?;
     if a.scale().max(b.scale()) <= sum.scale() {
         return Ok(sum);
@@ -48,6 +54,10 @@ pub fn sub(a: Decimal, b: Decimal) -> Result<Decimal, MathError> {
 
 /// Multiplies without rounding.
 pub fn mul(a: Decimal, b: Decimal) -> Result<Decimal, MathError> {
+    small::mul(a, b).map_or_else(|| wide_mul(a, b), Ok)
+}
+
+fn wide_mul(a: Decimal, b: Decimal) -> Result<Decimal, MathError> {
     let product = a.checked_mul(b).ok_or(MathError::Overflow)?;
     if product.scale() == a.scale() + b.scale() || a.is_zero() || b.is_zero() {
         return Ok(product);
@@ -77,6 +87,10 @@ pub fn to_step(value: Decimal, step: Decimal, rounding: Rounding) -> Result<Deci
     if step.is_zero() {
         return Ok(value);
     }
+    small::to_step(value, step, rounding).map_or_else(|| wide_to_step(value, step, rounding), Ok)
+}
+
+fn wide_to_step(value: Decimal, step: Decimal, rounding: Rounding) -> Result<Decimal, MathError> {
     let rest = value.checked_rem(step).ok_or(MathError::Overflow)?;
     if rest.is_zero() {
         return Ok(value.normalize());
@@ -93,6 +107,16 @@ pub fn to_step(value: Decimal, step: Decimal, rounding: Rounding) -> Result<Deci
 
 /// Divides and brings the quotient to a multiple of `step`, as if the division had all its digits.
 pub fn div_to_step(
+    a: Decimal,
+    b: Decimal,
+    step: Decimal,
+    rounding: Rounding,
+) -> Result<Decimal, MathError> {
+    let small = small::div_to_step(a, b, step, rounding);
+    small.map_or_else(|| wide_div_to_step(a, b, step, rounding), Ok)
+}
+
+fn wide_div_to_step(
     a: Decimal,
     b: Decimal,
     step: Decimal,

@@ -185,9 +185,14 @@ impl Instrument {
         i64::try_from(value.mantissa()).ok()?.checked_mul(10_i64.checked_pow(more)?)
     }
 
-    /// Back from [`Instrument::price_units`].
+    /// Back from [`Instrument::price_units`]. Zeros at the end are taken off here: a decimal would do it in
+    /// 96 bits.
     pub fn price_from_units(&self, units: i64) -> Price {
-        Price::new(Decimal::new(units, self.price_scale).normalize())
+        let (mut units, mut scale) = (units, self.price_scale);
+        while scale != 0 && units % 10 == 0 {
+            (units, scale) = (units / 10, scale.saturating_sub(1));
+        }
+        Price::new(Decimal::new(units, scale))
     }
 
     /// The largest integer price that is not above `price` (for lower bounds rounded up, see

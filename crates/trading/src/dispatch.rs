@@ -92,7 +92,7 @@ pub struct LaneMetrics {
 }
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Dispatch {
     limits: Limits,
     budget: Budget,
@@ -111,7 +111,7 @@ pub struct Dispatch {
 }
 
 /// A call that left and is not answered.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Flight {
     account: AccountId,
     cost: u64,
@@ -122,7 +122,7 @@ struct Flight {
     order: Option<OrderFlight>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct OrderFlight {
     send_by: Timestamp,
     /// For reports of order counts.

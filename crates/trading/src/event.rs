@@ -201,7 +201,7 @@ impl Default for Timing {
 }
 
 /// What one or more steps of an account want done. Nothing of it leaves before it is committed.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Effects {
     pub calls: Vec<(CallLane, Call)>,
     /// Places wanted from `dispatch`, by lane.
@@ -240,6 +240,28 @@ pub enum StepError {
 }
 
 impl Effects {
+    /// Whether the lists are short enough to be kept for the next event.
+    pub(crate) fn is_small(&self) -> bool {
+        const FEW: usize = 32;
+        let lists = [self.calls.capacity(), self.watches.capacity(), self.whys.capacity()];
+        lists.into_iter().max() <= Some(FEW)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.calls.clear();
+        self.asks.clear();
+        self.hand_backs.clear();
+        self.intents.clear();
+        self.fills.clear();
+        self.deals.clear();
+        self.verdicts.clear();
+        self.lookups.clear();
+        self.whys.clear();
+        self.watches.clear();
+        self.dirty.clear();
+        self.account_dirty = false;
+    }
+
     pub(crate) fn dirty(&mut self, bot: BotId) {
         if self.dirty.last() != Some(&bot) && !self.dirty.contains(&bot) {
             self.dirty.push(bot);

@@ -59,8 +59,12 @@ impl Exchange {
             return number;
         }
         let at = now.plus(self.settings.latency).plus(held_up);
+        if at <= now {
+            // Whatever was on its way before has arrived above.
+            self.arrive(number, (account, call), at);
+            return number;
+        }
         self.calls.arrivals.insert((at, number), (account, call));
-        self.advance(now);
         number
     }
 
@@ -71,11 +75,15 @@ impl Exchange {
             if now < at {
                 break;
             }
-            let (account, call) = entry.remove();
-            let outcome = self.carry_out_call(account, &call, at);
-            let reply = Reply { call, outcome };
-            self.calls.replies.push(Answered { number, account, at, reply });
+            let call = entry.remove();
+            self.arrive(number, call, at);
         }
+    }
+
+    fn arrive(&mut self, number: CallNo, (account, call): (AccountId, Call), at: Timestamp) {
+        let outcome = self.carry_out_call(account, &call, at);
+        let reply = Reply { call, outcome };
+        self.calls.replies.push(Answered { number, account, at, reply });
     }
 
     /// When the next call arrives.

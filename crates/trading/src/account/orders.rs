@@ -13,10 +13,10 @@ use tranche_model::{
 
 use super::{Account, World, note, reads::Read, turn::Turn};
 use crate::{
-    bot::backoff,
+    bot::{Seat, backoff},
     dca::Fact,
     event::{Effects, LaneKey, StepError},
-    order::{Booking, Cancel, Stage},
+    order::{Booking, Cancel, Order, Stage},
     why::{BlockReason, Why},
 };
 
@@ -77,8 +77,14 @@ impl Account {
             .lane
             .seat(slot)
             .and_then(|seat| seat.order.as_deref())
-            .is_some_and(super::super::order::Order::is_unknown);
+            .is_some_and(Order::is_unknown);
         let is_final = reading == Reading::Asked;
+        if turn.is_echo(slot, report) {
+            // Nothing follows from it: no fill is awaited, and nothing waits for another try.
+            turn.lane.seat_mut(slot).order.iter_mut().for_each(|o| o.report(report, is_final));
+            out.dirty(key.bot);
+            return Ok(());
+        }
         let stage = turn.change(slot, |order| {
             order.report(report, is_final);
             Ok(order.stage)
@@ -379,7 +385,27 @@ pub(super) enum Reading {
     Asked,
 }
 
+/// Whether nothing is under way in the seat but an order that rests, or is about to.
+fn is_still(seat: &Seat) -> bool {
+    let is_still = |order: &Order| {
+        order.kind.rests() && order.cancel() == Cancel::No && order.booked() == order.executed()
+    };
+    !seat.queued && seat.blocked().is_none() && seat.order.as_deref().is_none_or(is_still)
+}
+
 impl Turn<'_> {
+    /// Whether a report says of an order that rests only what is known already, while nothing in the lane
+    /// waits for anything: then everything that follows from the facts was done when they came.
+    fn is_echo(&self, slot: Slot, report: &OrderReport) -> bool {
+        let is_known = |order: &Order| {
+            order.stage == Stage::Open
+                && report.status == OrderStatus::Open
+                && report.executed == order.executed()
+        };
+        let order = self.lane.seat(slot).and_then(|seat| seat.order.as_deref());
+        order.is_some_and(is_known) && self.lane.seats.iter().all(is_still)
+    }
+
     /// Books a fill to the deal, the account and the journal.
     fn book(&mut self, slot: Slot, fill: &Fill, out: &mut Effects) -> Result<(), StepError> {
         let named = fill.client_id.map(ClientOrderId::key);

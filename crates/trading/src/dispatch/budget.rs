@@ -15,7 +15,7 @@ const MINUTE: Millis = Millis::from_secs(60);
 
 /// Two limits at once. The window is the venue's: all lanes draw on it, and the lower ones leave the
 /// reserve in it. The bucket is ours: it paces the lower lanes, so that the window lasts.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Budget {
     limit: u64,
     /// The part of `limit` that is open to every lane.
@@ -234,7 +234,7 @@ impl Budget {
 }
 
 /// A token bucket. It starts empty: a former process may have spent just before.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Bucket {
     /// In parts of one weight: [`Bucket::PARTS`] make one.
     level: u64,

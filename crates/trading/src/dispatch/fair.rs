@@ -6,7 +6,7 @@ use tranche_model::{ids::UserId, time::Timestamp};
 
 /// Each `K` names a line of items, first in, first out. Every operation costs the logarithm of what
 /// is queued.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Fair<K, T> {
     lines: BTreeMap<K, Line<T>>,
     users: BTreeMap<UserId, Lines<K>>,
@@ -16,7 +16,7 @@ pub(super) struct Fair<K, T> {
     next: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Line<T> {
     user: UserId,
     /// `None` while the line is parked.
@@ -24,7 +24,7 @@ struct Line<T> {
     items: BTreeMap<u64, T>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Lines<K> {
     turn: u64,
     by_turn: BTreeMap<u64, K>,

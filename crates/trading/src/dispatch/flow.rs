@@ -239,7 +239,7 @@ impl Dispatch {
 }
 
 /// What a place waits for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Refused {
     Weight(Option<Timestamp>),
     Orders(Timestamp),

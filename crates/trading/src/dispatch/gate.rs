@@ -11,7 +11,7 @@ use super::{CallNumber, Status, limits::BreakerLimits};
 /// long: going on at once is what turns a warning into a ban.
 const PAUSE_MIN: Millis = Millis::from_secs(1);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Gate {
     limits: BreakerLimits,
     ban_jitter_max: Millis,

@@ -11,7 +11,7 @@ use super::{
     window::{Tally, Window},
 };
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Places {
     /// Granted and not used.
     held: Lanes<u32>,
@@ -21,7 +21,7 @@ pub(super) struct Places {
     tally: Tally,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Counter {
     count: u64,
     span: Millis,

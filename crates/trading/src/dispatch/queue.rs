@@ -11,7 +11,7 @@ use tranche_model::{
 
 use super::{Applicant, fair::Fair, lanes::Lanes};
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Queue {
     lanes: Lanes<Fair<LineKey, Queued>>,
     /// Finds an order when its cancel comes.

@@ -40,7 +40,7 @@ use crate::{
 };
 
 /// See the module's text.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Shard {
     options: Options,
     instruments: Arc<Instruments>,
@@ -53,6 +53,8 @@ pub struct Shard {
     /// Woken and not stepped yet, in order; reversed, so that the next one is last.
     burst: Vec<Wake>,
     wakes: Vec<Wake>,
+    /// Empty between events; kept for its memory.
+    effects: Effects,
     /// Accounts with something to commit.
     touched: Vec<AccountId>,
     last_ticket: u64,
@@ -74,6 +76,7 @@ impl Shard {
             watchers: Watchers::default(),
             burst: Vec::new(),
             wakes: Vec::new(),
+            effects: Effects::default(),
             touched: Vec::new(),
             last_ticket: 0,
             ruled: BTreeSet::new(),
@@ -287,7 +290,7 @@ impl Shard {
         let Some(seat) = self.seats.get_mut(&account) else { return };
         let Some(live) = seat.account.as_deref_mut() else { return };
         let world = World { now, instruments: &self.instruments };
-        let mut effects = Effects::default();
+        let mut effects = std::mem::take(&mut self.effects);
         // The account is thrown away when it panics, so nobody sees what is half done.
         let stepped =
             panic::catch_unwind(panic::AssertUnwindSafe(|| live.step(event, &world, &mut effects)));
@@ -308,8 +311,14 @@ impl Shard {
             self.discard(account, Some((bot, reason)), out);
             return;
         }
-        if let Err(error) = self.accept(account, event, effects, (now, out)) {
+        if let Err(error) = self.accept(account, event, &mut effects, (now, out)) {
             self.discard(account, Some((seat::bot_of(event), error.to_string())), out);
+            return;
+        }
+        // The memory of the lists is used again, unless they grew for once.
+        if effects.is_small() {
+            effects.clear();
+            self.effects = effects;
         }
     }
 
@@ -318,7 +327,7 @@ impl Shard {
         &mut self,
         account: AccountId,
         event: &Event,
-        mut effects: Effects,
+        effects: &mut Effects,
         (now, out): (Timestamp, &mut Vec<Output>),
     ) -> Result<(), CodecError> {
         for (key, watch) in effects.watches.drain(..) {
@@ -331,7 +340,7 @@ impl Shard {
         let Some(seat) = self.seats.get_mut(&account) else { return Ok(()) };
         let mut recorded = None;
         if self.options.record {
-            let (event, trace) = (codec::encode_event(event)?, codec::encode_trace(&effects)?);
+            let (event, trace) = (codec::encode_event(event)?, codec::encode_trace(effects)?);
             let start = seat.take_start();
             recorded = Some(Output::Recorded { account, at: now, event, trace, start });
         }
@@ -341,7 +350,7 @@ impl Shard {
         match self.options.durability {
             Durability::Volatile => {
                 out.extend(recorded);
-                seat.release(account, &mut effects, out);
+                seat.release(account, effects, out);
             }
             Durability::Committed => {
                 if seat.is_clean() {

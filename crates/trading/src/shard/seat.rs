@@ -21,7 +21,7 @@ const FAILURES_MAX: u8 = 5;
 /// Failures that are further apart have nothing to do with each other.
 const FAILURES_WITHIN: Millis = Millis::from_secs(600);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Seat {
     pub(super) settings: Settings,
     pub(super) account: Option<Box<Account>>,
@@ -93,7 +93,7 @@ impl Seat {
         &mut self,
         (account, event, now): (AccountId, &Event, Timestamp),
         recorded: Option<Output>,
-        mut effects: Effects,
+        effects: &mut Effects,
     ) -> Result<(), CodecError> {
         let body = codec::encode_event(event)?;
         let (epoch, seq_before) = (self.epoch, self.seq);
@@ -127,7 +127,7 @@ impl Seat {
         self.is_desk_dirty |= effects.account_dirty;
         let mut held = std::mem::take(&mut self.held);
         held.extend(recorded);
-        self.release(account, &mut effects, &mut held);
+        self.release(account, effects, &mut held);
         self.held = held;
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Handles in use, and those free to be used again.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Watchers {
     owners: Vec<Option<(AccountId, WatchKey)>>,
     free: Vec<WatchId>,

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// The bands of one instrument.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Book {
     /// Digits of its integers, or [`Book::UNNAMED`].
     pub(super) scale: u32,

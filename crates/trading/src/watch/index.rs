@@ -20,7 +20,7 @@ use super::{
 };
 
 /// Knows who waits for what, and finds who must act without asking the others.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Index {
     lanes: Lanes,
     /// By instrument.
@@ -39,7 +39,7 @@ pub struct Index {
 }
 
 /// A wake with what orders it among others.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Hit {
     /// How far the price, or the clock, went past the level: the level passed first comes first.
     overshoot: i64,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// Levels with the ids that wait at them. Whoever waits for something low negates its levels.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Ladder {
     steps: BTreeSet<(i64, u32)>,
     /// [`Ladder::NOTHING`] when empty.

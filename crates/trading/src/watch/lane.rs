@@ -31,7 +31,7 @@ pub(super) struct Lane {
 }
 
 /// All watchers by id.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Lanes(Vec<Lane>);
 
 /// A cause that a price gives a lane, and how far the price went past its level.

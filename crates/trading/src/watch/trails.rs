@@ -15,7 +15,7 @@ use super::{
 };
 
 /// All groups of an instrument.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Trails {
     groups: Vec<Group>,
     /// Places in `groups` to use again.
@@ -31,7 +31,7 @@ pub(super) struct Trails {
 }
 
 /// Lanes that share a running maximum.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Group {
     peak: Units,
     /// By deviation: the first one fires first.
