@@ -46,7 +46,7 @@ pub struct Setup {
 pub type Told = Output;
 
 /// See the module's text.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Driver {
     pub shard: Shard,
     pub exchange: Exchange,
@@ -177,6 +177,16 @@ impl Driver {
     /// What was told since the last time.
     pub fn take_told(&mut self) -> Vec<Told> {
         std::mem::take(&mut self.told)
+    }
+
+    /// The same, into a list whose memory is used again.
+    pub(crate) const fn swap_told(&mut self, told: &mut Vec<Told>) {
+        std::mem::swap(&mut self.told, told);
+    }
+
+    /// What was told and not taken.
+    pub(crate) fn told(&self) -> &[Told] {
+        &self.told
     }
 
     fn turn_clock(&mut self) {

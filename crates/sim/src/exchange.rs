@@ -37,6 +37,7 @@ mod tape;
 pub(crate) use calls::{Answered, CallNo};
 pub use engine::{Hand, HandPlaced, Placed};
 pub use ledger::{AuditError, LedgerError};
+pub(crate) use path::{First, quarter, ticks};
 pub use path::{Path, candle, points};
 pub use settings::{FillRule, SelfTradePrevention, Settings};
 

@@ -1,4 +1,4 @@
-//! Scanning and jumping give the same deals, whatever the bot does.
+//! Feeding every candle, scanning and jumping give the same deals, whatever the bot does.
 
 use tranche_model::{ids::InstrumentId, time::Millis};
 use tranche_sim::backtest::{self, Mode, Report, Series};
@@ -21,13 +21,14 @@ const BOTS: [&str; 10] = [
 ];
 
 #[test]
-fn on_a_recorded_year_scan_and_jump_give_the_same_deals() {
+fn on_a_recorded_year_every_mode_gives_the_same_deals() {
     let (candles, interval) = year();
     let mut deals = 0;
     for bot in BOTS {
-        let scan = run(&plan(bot, Mode::Scan), &candles, interval);
-        let jump = run(&plan(bot, Mode::Jump), &candles, interval);
-        same(&scan, &jump, bot);
+        let [every, scan, jump] = [Mode::Every, Mode::Scan, Mode::Jump]
+            .map(|mode| run(&plan(bot, mode), &candles, interval));
+        same(&every, &scan, bot);
+        same(&every, &jump, bot);
         deals += scan.deals_closed;
         println!("{bot}: {} deals, {} fills, {}", scan.deals_closed, scan.fills, scan.profit);
     }
@@ -35,13 +36,14 @@ fn on_a_recorded_year_scan_and_jump_give_the_same_deals() {
 }
 
 #[test]
-fn on_generated_markets_scan_and_jump_give_the_same_deals() {
+fn on_generated_markets_every_mode_gives_the_same_deals() {
     for seed in 0..4 {
         let candles = generated(seed, 20_000);
         for bot in BOTS {
-            let scan = run(&plan(bot, Mode::Scan), &candles, Millis::from_secs(60));
-            let jump = run(&plan(bot, Mode::Jump), &candles, Millis::from_secs(60));
-            same(&scan, &jump, bot);
+            let [every, scan, jump] = [Mode::Every, Mode::Scan, Mode::Jump]
+                .map(|mode| run(&plan(bot, mode), &candles, Millis::from_secs(60)));
+            same(&every, &scan, bot);
+            same(&every, &jump, bot);
         }
     }
 }
@@ -56,18 +58,18 @@ fn two_pairs_on_one_account_give_the_same_deals_in_both_modes() {
     ];
     for more in ["", r#", "max_active_deals": 1"#, r#", "trailing_deviation_pct": "0.3""#] {
         let bot = format!(r#"{{"pairs": ["BTC/USD", "ETH/USD"]{more}}}"#);
-        let [scan, jump] = [Mode::Scan, Mode::Jump].map(|mode| {
+        let [every, jump] = [Mode::Every, Mode::Jump].map(|mode| {
             backtest::run(instruments(), &plan(&bot, mode), &series, &mut |_| {}).unwrap()
         });
-        same(&scan, &jump, &bot);
-        assert!(0 < scan.deals_closed);
+        same(&every, &jump, &bot);
+        assert!(0 < every.deals_closed);
     }
 }
 
-fn same(scan: &Report, jump: &Report, bot: &str) {
-    assert_eq!(scan.deals.len(), jump.deals.len(), "{bot}");
-    for (scanned, jumped) in scan.deals.iter().zip(&jump.deals) {
-        assert_eq!(scanned, jumped, "{bot}");
+fn same(every: &Report, other: &Report, bot: &str) {
+    assert_eq!(every.deals.len(), other.deals.len(), "{bot}");
+    for (fed, found) in every.deals.iter().zip(&other.deals) {
+        assert_eq!(fed, found, "{bot}");
     }
-    assert_eq!(scan, jump, "{bot}");
+    assert_eq!(every, other, "{bot}");
 }

@@ -4,19 +4,17 @@
 /// Candles at the leaves are taken together in blocks of this size.
 const BLOCK: usize = 16;
 
+/// Holds the inner nodes; the columns stay with their owner and are handed in.
 #[derive(Debug, Clone)]
 pub(super) struct Extremes {
-    lows: Vec<i64>,
-    highs: Vec<i64>,
     /// Level 0 holds (minimum, maximum) of each block, the next one of each pair of blocks, and so on
     /// up to a single node.
     levels: Vec<Vec<(i64, i64)>>,
 }
 
 impl Extremes {
-    /// From (low, high) of each candle.
-    pub(super) fn new(candles: impl Iterator<Item = (i64, i64)>) -> Self {
-        let (lows, highs): (Vec<i64>, Vec<i64>) = candles.unzip();
+    /// Over the lows and highs of candles, as many of each.
+    pub(super) fn new(lows: &[i64], highs: &[i64]) -> Self {
         let block = |(lows, highs): (&[i64], &[i64])| {
             (
                 lows.iter().copied().min().unwrap_or(i64::MAX),
@@ -32,26 +30,30 @@ impl Extremes {
             };
             levels.push(last.chunks(2).map(pair).collect());
         }
-        Self { lows, highs, levels }
+        Self { levels }
     }
 
-    /// The first candle from `from` on whose low is at or below `low`, or high at or above `high`.
-    pub(super) fn next(&self, from: usize, low: i64, high: i64) -> Option<usize> {
+    /// The first candle from `from` on whose low is at or below `low`, or high at or above `high`. The
+    /// columns are those that the tree was built over.
+    pub(super) fn next(
+        &self,
+        columns: (&[i64], &[i64]),
+        from: usize,
+        (low, high): (i64, i64),
+    ) -> Option<usize> {
+        let in_block = |block: usize, from: usize| {
+            let to = ((block + 1) * BLOCK).min(columns.0.len());
+            let lows = columns.0.get(from..to)?.iter();
+            let highs = columns.1.get(from..to)?;
+            let reached = lows.zip(highs).position(|(l, h)| *l <= low || high <= *h)?;
+            Some(from + reached)
+        };
         let block = from / BLOCK;
-        let block_end = (block + 1) * BLOCK;
-        if let Some(place) = self.in_block(from, block_end, low, high) {
+        if let Some(place) = in_block(block, from) {
             return Some(place);
         }
         let block = self.next_block(block + 1, low, high)?;
-        self.in_block(block * BLOCK, (block + 1) * BLOCK, low, high)
-    }
-
-    fn in_block(&self, from: usize, to: usize, low: i64, high: i64) -> Option<usize> {
-        let to = to.min(self.lows.len());
-        let lows = self.lows.get(from..to)?;
-        let highs = self.highs.get(from..to)?;
-        let reached = lows.iter().zip(highs).position(|(l, h)| *l <= low || high <= *h)?;
-        Some(from + reached)
+        in_block(block, block * BLOCK)
     }
 
     /// Climbs while the node at hand holds nothing, then descends to the first block that does.
@@ -102,7 +104,8 @@ mod tests {
                 (price - 3, price + 3)
             })
             .collect();
-        let extremes = Extremes::new(candles.iter().copied());
+        let (lows, highs): (Vec<_>, Vec<_>) = candles.iter().copied().unzip();
+        let extremes = Extremes::new(&lows, &highs);
         for from in (0..5_001).step_by(37) {
             for gap in [1, 5, 20, 80, 300, 100_000] {
                 let at = candles.get(from).map_or(0, |(low, _)| *low);
@@ -112,7 +115,8 @@ mod tests {
                     .skip(from)
                     .position(|(l, h)| *l <= low || high <= *h)
                     .map(|offset| from + offset);
-                assert_eq!(extremes.next(from, low, high), want, "{from} {gap}");
+                let found = extremes.next((&lows, &highs), from, (low, high));
+                assert_eq!(found, want, "{from} {gap}");
             }
         }
     }

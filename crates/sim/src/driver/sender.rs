@@ -11,7 +11,7 @@ use tranche_trading::dispatch::{Action, Applicant, CallNumber, Dispatch, limits:
 const PLACES: u16 = u16::MAX;
 
 /// Calls on their way out.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Sender {
     dispatch: Option<Box<Dispatch>>,
     /// Without limits: what leaves at the next turn.

@@ -7,50 +7,70 @@ use tranche_model::{
     decimal::Rounding,
     ids::InstrumentId,
     money::{Price, Qty},
-    time::Millis,
+    time::{Millis, Timestamp},
 };
 
 /// In which order a candle touched its extremes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Path {
-    /// Falls first: the hard way for one who buys.
+    /// Falls first.
     OpenLowHighClose,
     OpenHighLowClose,
     /// The extreme nearer to the open first; the low when both are as near.
     #[default]
     Nearest,
+    /// In a backtest, whichever leaves the account worth less at the close; the low first when both leave
+    /// the same. Where nobody can try both, the low first.
+    Worst,
+    /// In a backtest, whichever leaves the account worth more; else as [`Path::Worst`].
+    Best,
+}
+
+/// The extreme that a candle touched first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum First {
+    Low,
+    High,
+}
+
+impl Path {
+    /// Which extreme comes first, from the ways up and down from the open.
+    pub(crate) fn first<T: PartialOrd>(self, up: &T, down: &T) -> First {
+        match self {
+            Self::OpenHighLowClose => First::High,
+            Self::Nearest if up < down => First::High,
+            Self::OpenLowHighClose | Self::Nearest | Self::Worst | Self::Best => First::Low,
+        }
+    }
 }
 
 /// The four prices of a candle in the order in which they were traded.
 pub fn points(candle: &Candle, path: Path) -> [Price; 4] {
-    let high_first = match path {
-        Path::OpenLowHighClose => false,
-        Path::OpenHighLowClose => true,
-        Path::Nearest => {
-            let up = candle.high.get().checked_sub(candle.open.get());
-            let down = candle.open.get().checked_sub(candle.low.get());
-            up < down
-        }
+    let up = candle.high.get().checked_sub(candle.open.get());
+    let down = candle.open.get().checked_sub(candle.low.get());
+    let (first, second) = match path.first(&up, &down) {
+        First::High => (candle.high, candle.low),
+        First::Low => (candle.low, candle.high),
     };
-    let (first, second) =
-        if high_first { (candle.high, candle.low) } else { (candle.low, candle.high) };
     [candle.open, first, second, candle.close]
 }
 
 /// The ticks of a candle, spread over `span`, each with a quarter of the volume. A candle without
 /// volume gives ticks of unknown quantity.
 pub fn candle(instrument: InstrumentId, candle: &Candle, path: Path, span: Millis) -> [Tick; 4] {
-    let quarter = candle.volume.scaled(Decimal::new(25, 2)).unwrap_or(Qty::ZERO);
-    let grid = Qty::new(Decimal::new(1, 8));
-    let qty = quarter.to_step(grid, Rounding::Down).unwrap_or(Qty::ZERO);
-    let [open, first, second, close] = points(candle, path);
-    let tick = |price: Price, ms: u32| Tick {
-        instrument,
-        price,
-        qty,
-        at: candle.open_at.plus(Millis::new(ms)),
-    };
+    ticks(instrument, candle.open_at, points(candle, path), (quarter(candle.volume), span))
+}
+
+/// Four prices as ticks, each with its part of the quantity.
+pub(crate) fn ticks(
+    instrument: InstrumentId,
+    at: Timestamp,
+    [open, first, second, close]: [Price; 4],
+    (qty, span): (Qty, Millis),
+) -> [Tick; 4] {
+    let tick =
+        |price: Price, ms: u32| Tick { instrument, price, qty, at: at.plus(Millis::new(ms)) };
     let third = span.ms() / 3;
     [
         tick(open, 0),
@@ -60,10 +80,15 @@ pub fn candle(instrument: InstrumentId, candle: &Candle, path: Path, span: Milli
     ]
 }
 
+/// A candle's volume for each of its ticks.
+pub(crate) fn quarter(volume: Qty) -> Qty {
+    let quarter = volume.scaled(Decimal::new(25, 2)).unwrap_or(Qty::ZERO);
+    quarter.to_step(Qty::new(Decimal::new(1, 8)), Rounding::Down).unwrap_or(Qty::ZERO)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tranche_model::time::Timestamp;
 
     fn price(text: &str) -> Price {
         Price::parse(text).unwrap()

@@ -2,11 +2,13 @@
 #![cfg(test)]
 
 mod attack;
+mod backtests;
 mod books;
 mod evidence;
 mod forgotten;
 mod guards;
 mod heart;
+mod journals;
 mod market;
 mod owners;
 mod properties;
