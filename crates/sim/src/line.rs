@@ -49,6 +49,8 @@ pub struct LinePlan {
     pub events: BTreeMap<u64, EventFault>,
     /// The exchange refuses to tell the executions on these, as on pairs that it delisted.
     pub unreadable: BTreeSet<InstrumentId>,
+    /// The exchange finds no order that it is asked for by its id, though it lists and trades it.
+    pub unfindable: bool,
     /// Whether events come before the replies of the same moment: on the venue either is first.
     pub events_first: bool,
 }
@@ -239,6 +241,9 @@ impl Line {
                 && self.plan.unreadable.contains(&instrument)
             {
                 reply.outcome = Outcome::Refused(unlisted());
+            }
+            if self.plan.unfindable && matches!(reply.call, Call::QueryOrder { .. }) {
+                reply.outcome = Outcome::Done(Answer::OrderNotFound);
             }
             match self.pending.remove(&number) {
                 Some((CallFault::LoseRequest | CallFault::LoseReply, until)) => {

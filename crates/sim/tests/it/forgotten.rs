@@ -125,6 +125,40 @@ fn a_read_that_is_refused_stops_its_instrument_only() {
 }
 
 #[test]
+fn orders_that_are_listed_and_not_found_are_asked_for_ever_more_rarely() {
+    let mut scene = Scene::new();
+    scene.create(BOT, draft());
+    scene.tick(A, "100");
+    scene.driver.line.plan_mut().unfindable = true;
+    scene.evict();
+    let calls = scene.driver.line.counts().0;
+    scene.minutes(A, "100", 60);
+
+    assert_eq!(scene.open().len(), 3, "{:?}", scene.open());
+    let calls = scene.driver.line.counts().0 - calls;
+    assert!(calls < 200, "{calls} calls in an hour");
+}
+
+#[test]
+fn a_proof_that_cannot_be_completed_is_tried_ever_more_rarely() {
+    let mut scene = Scene::new();
+    scene.create(BOT, draft());
+    scene.next_call(1, CallFault::LoseRequest);
+    scene.tick(A, "100");
+    // Whether the order was traded is not told.
+    scene.driver.line.plan_mut().unreadable.insert(A);
+    let calls = scene.driver.line.counts().0;
+    scene.minutes(A, "100", 60);
+
+    assert_eq!(scene.orders_placed(), 1);
+    let calls = scene.driver.line.counts().0 - calls;
+    assert!(calls < 120, "{calls} calls in an hour");
+    scene.driver.line.plan_mut().unreadable.clear();
+    scene.minutes(A, "100", 11);
+    assert_eq!(scene.open().len(), 3, "{:#?}", scene.whys);
+}
+
+#[test]
 fn a_refusal_of_an_order_that_is_known_to_rest_is_looked_into() {
     let mut scene = Scene::new();
     scene.create(BOT, draft());

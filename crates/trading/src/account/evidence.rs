@@ -27,6 +27,7 @@ use super::{
     turn::{TRADES_MARGIN, Turn},
 };
 use crate::{
+    bot::RETRY_LAST,
     dca::{Deal, Fact},
     event::{Effects, StepError, Timing},
     order::{Evidence, Order, Stage},
@@ -36,6 +37,8 @@ use crate::{
 /// The first question after an answer was lost; most lost answers are found at once.
 const FIRST_QUESTION_AFTER: Millis = Millis::new(500);
 const NOT_FOUNDS_NEEDED: u8 = 3;
+/// After so many the pauses between them double, and after as many again once more.
+const NOT_FOUNDS_AT_FIRST: u8 = 6;
 /// A balance that differs is read again after this, once fills had time to arrive.
 const BALANCE_CHECK_AFTER: Millis = Millis::from_secs(5);
 /// How long it must differ in the same way, with nothing to explain it: longer than reads lag.
@@ -232,7 +235,7 @@ impl Account {
                 turn.desk.reads.want(read, now, since);
             }
         }
-        let pause = Millis::new(timing.not_found_grace.ms() / 2);
+        let pause = pause_after(evidence.not_found, &timing);
         let again = if now < found.counts_from { found.counts_from } else { now.plus(pause) };
         turn.desk.reads.want(Read::Order(id, instrument), again, now);
         Ok(())
@@ -428,6 +431,14 @@ impl Turn<'_> {
 /// worked on any more.
 fn counts_from(order: &Order, timing: &Timing) -> Timestamp {
     order.send_by.plus(timing.arrival_margin).plus(timing.processing_bound)
+}
+
+/// When the question is repeated. A proof that does not come about, because other questions are
+/// refused, is tried ever more rarely.
+fn pause_after(not_found: u8, timing: &Timing) -> Millis {
+    let half = Millis::new(timing.not_found_grace.ms() / 2);
+    let doublings = u32::from(not_found / NOT_FOUNDS_AT_FIRST).min(16);
+    half.times(1 << doublings).min(RETRY_LAST.max(half))
 }
 
 /// What is known of an order in doubt after one more not-found.

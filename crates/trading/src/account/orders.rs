@@ -13,7 +13,7 @@ use tranche_model::{
 
 use super::{Account, World, note, reads::Read, turn::Turn};
 use crate::{
-    bot::{Seat, backoff},
+    bot::{RETRY_LAST, Seat, backoff},
     dca::Fact,
     event::{Effects, LaneKey, StepError},
     order::{Booking, Cancel, Order, Stage},
@@ -73,11 +73,9 @@ impl Account {
             return self.unknown_own_order(report, reading, world, out);
         };
         let Some(mut turn) = self.turn(key, world)? else { return Ok(()) };
-        let was_unknown = turn
-            .lane
-            .seat(slot)
-            .and_then(|seat| seat.order.as_deref())
-            .is_some_and(Order::is_unknown);
+        let known = turn.lane.seat(slot).and_then(|seat| seat.order.as_deref());
+        let was_unknown = known.is_some_and(Order::is_unknown);
+        let was_missing = known.is_some_and(|order| order.stage == Stage::Missing);
         let is_final = reading == Reading::Asked;
         if turn.is_echo(slot, report) {
             // Nothing follows from it: no fill is awaited, and nothing waits for another try.
@@ -91,6 +89,11 @@ impl Account {
         })?;
         if was_unknown && stage != Some(Stage::Unknown) {
             turn.note(Why::ProvedPlaced { order: report.client_id }, out);
+        }
+        if was_missing && stage == Some(Stage::Open) && reading == Reading::Listed {
+            // The venue lists what it does not find: asked at once again, it would be asked for ever.
+            let read = Read::Order(report.client_id, report.instrument);
+            turn.desk.reads.postpone(read, world.now.plus(RETRY_LAST));
         }
         if stage == Some(Stage::Ending) {
             // A second reading decides whether it really ended; one that lags decides nothing.

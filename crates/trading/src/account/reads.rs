@@ -99,6 +99,13 @@ impl Reads {
         self.waiting_for(read, now.plus(RETRY_LAST), now).lanes = None;
     }
 
+    /// Asks no earlier than at `due`, unless the question is under way.
+    pub(crate) fn postpone(&mut self, read: Read, due: Timestamp) {
+        if let Some(waiting) = self.get_mut(read).filter(|waiting| waiting.asked_at.is_none()) {
+            waiting.due = waiting.due.max(due);
+        }
+    }
+
     /// The lane has no use for the answer any more.
     pub(crate) fn release(&mut self, lane: LaneKey, read: Read) {
         let Some(waiting) = self.get_mut(read) else { return };
