@@ -5,6 +5,7 @@ mod attack;
 mod backtests;
 mod books;
 mod evidence;
+mod failures;
 mod forgotten;
 mod guards;
 mod heart;
