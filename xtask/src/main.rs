@@ -1,9 +1,11 @@
-//! The developer's commands: `cargo xtask check`, `test`, `tidy`, `bench`, `audit`.
+//! The developer's commands: `cargo xtask check`, `test`, `tidy`, `bench`, `audit`,
+//! `drill`.
 //!
 //! `make` calls these; the logic lives here, so that it is Rust and has tests.
 
 mod audit;
 mod bench;
+mod drill;
 mod gates;
 mod steps;
 mod tidy;
@@ -15,7 +17,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   test    format, Clippy, tidy, every test: what the pull request runs
   tidy    the rules of the house that neither the compiler nor Clippy can hold
   bench   every benchmark
-  audit   licences, sources, bans and known holes of the dependencies";
+  audit   licences, sources, bans and known holes of the dependencies
+  drill   plants known bugs one at a time and sees whether the tests find them";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -26,6 +29,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["bench"] => bench::bench(),
         ["audit"] => audit::audit(),
+        ["drill", options @ ..] => drill::run(options),
         _ => Err(USAGE.to_owned()),
     };
     match outcome {

@@ -99,7 +99,7 @@ pub(crate) fn say(line: &str) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long a step took is shown to a person")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 

@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: the rules of the house that neither the compiler nor Clippy can hold.
 
+mod failures;
 mod leftovers;
 mod manifests;
 mod modules;
@@ -49,13 +50,14 @@ pub(crate) fn run() -> Result<(), String> {
 }
 
 fn faults(tree: &Tree) -> Vec<Fault> {
-    let rules: [fn(&Tree) -> Vec<Fault>; 6] = [
+    let rules: [fn(&Tree) -> Vec<Fault>; 7] = [
         layers::check,
         manifests::check,
         sources::check,
         purity::check,
         names::check,
         leftovers::check,
+        failures::check,
     ];
     let mut faults = tree.unreadable.clone();
     faults.extend(rules.iter().flat_map(|check| check(tree)));

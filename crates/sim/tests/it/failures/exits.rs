@@ -18,7 +18,7 @@ use tranche_sim::{
 };
 use tranche_trading::{
     dca::{
-        Draft,
+        Draft, Phase,
         draft::{BaseOrderType, Start},
     },
     event::CommandBody,
@@ -303,6 +303,8 @@ fn f_057_an_expired_order_is_what_it_traded() {
         assert_eq!(ended.status, OrderStatus::Expired);
         let has_profit = !intents(&scene, Slot::TAKE_PROFIT).is_empty();
         assert_eq!(has_profit, bought != "0", "{:?}", scene.open());
+        let is_entering = matches!(scene.deal(BOT).phase, Phase::Entering(_));
+        assert_eq!(is_entering, bought == "0", "{:?}", scene.deal(BOT));
     }
 }
 

@@ -2,9 +2,10 @@
 
 use rust_decimal::Decimal;
 use tranche_model::{
-    ids::Slot,
+    client_order_id::{ClientOrderId, Origin},
+    ids::{Incarnation, Installation, Slot},
     money::{Amount, Quote},
-    order::{OrderKind, OrderStatus, Side, TimeInForce},
+    order::{OrderKind, OrderRequest, OrderStatus, Side, TimeInForce},
     record::{Outcome, Refusal, RefusalReason},
     time::{Millis, Timestamp},
 };
@@ -273,6 +274,12 @@ fn f_073_orders_of_other_hands_are_left_alone() {
     };
     let hand = Hand { instrument: A, side: Side::Buy, kind };
     scene.driver.exchange.place_foreign(OURS, hand, scene.driver.now()).unwrap();
+    // And one of another Tranche on the same key.
+    let key = order_of(&scene, "safety order 2").client_id.key();
+    let origin = Origin { installation: Installation::new(4), incarnation: Incarnation::new(1) };
+    let client_id = ClientOrderId::pack(origin, key).unwrap();
+    let request = OrderRequest { client_id, instrument: A, side: Side::Buy, kind };
+    scene.driver.exchange.place(OURS, &request, scene.driver.now()).unwrap();
     scene.minutes(A, "100", 20);
 
     scene.command(CommandBody::StopBot { bot: BOT }).unwrap();
@@ -282,7 +289,9 @@ fn f_073_orders_of_other_hands_are_left_alone() {
     scene.evict();
     scene.minutes(A, "100", 20);
 
-    assert_eq!(scene.open().len(), 0);
+    assert_eq!(scene.open().len(), 1, "{:?}", scene.open());
+    let theirs = scene.driver.exchange.order(OURS, client_id).unwrap();
+    assert_eq!(theirs.status, OrderStatus::Open);
     assert_eq!(scene.driver.exchange.foreign_open_orders(OURS).len(), 1);
 }
 

@@ -91,6 +91,22 @@ fn f_039_prices_from_before_a_night_of_silence_trigger_nothing() {
 }
 
 #[test]
+fn f_039_a_stop_does_not_sell_at_a_price_of_before_the_silence() {
+    let stopped =
+        Draft { stop_loss_pct: Some(pct("5")), stop_loss_timeout_seconds: 60, ..lonely() };
+    let mut scene = holding_with(stopped);
+    scene.tick(A, "94.9");
+    scene.driver.gap(A);
+    scene.wait(9 * 3600);
+    assert_eq!(scene.ended().len(), 0);
+
+    // The price came back meanwhile.
+    scene.tick(A, "99.5");
+    scene.minutes(A, "99.5", 5);
+    assert_eq!(scene.ended().len(), 0, "{:#?}", scene.whys);
+}
+
+#[test]
 fn f_040_one_message_repeated_for_hours_decides_once() {
     let mut scene = holding_with(watched());
     let stuck = Tick {
