@@ -15,7 +15,7 @@ use self::{
     bug::Bug,
     copy::Copy,
     state::{Finding, State},
-    suite::{Suite, Verdict},
+    suite::{Suite, Trouble, Verdict},
 };
 use crate::steps::{now, root, say};
 
@@ -84,13 +84,13 @@ fn chosen(bugs: Vec<Bug>, only: Option<&str>) -> Result<Vec<Bug>, String> {
 fn check_unbroken(suite: &Suite) -> Result<(), String> {
     say("==> without a bug");
     let started = now();
-    let programs = suite.build()?;
-    match suite.test(&programs)? {
-        Verdict::Passed => {
-            say(&format!("    passes: {}", seconds(started)));
+    match suite.test() {
+        Ok(Verdict::Passed) => {
+            say(&format!("    passes: {} s", whole_seconds(started)));
             Ok(())
         }
-        Verdict::Failed(tests) => Err(format!("fails without a bug: {}", tests.join(", "))),
+        Ok(Verdict::Failed(tests)) => Err(format!("fails without a bug: {}", tests.join(", "))),
+        Err(Trouble::Compiler(error) | Trouble::Drill(error)) => Err(error),
     }
 }
 
@@ -98,14 +98,12 @@ fn drill(bug: &Bug, copy: &Copy, suite: &Suite) -> Result<Finding, String> {
     let started = now();
     copy.restore()?;
     bug.plant(copy.place())?;
-    let finding = match suite.build() {
-        Err(error) => Finding::Broken(error),
-        Ok(programs) => match suite.test(&programs)? {
-            Verdict::Passed => Finding::Missed,
-            Verdict::Failed(tests) => Finding::Found { tests, seconds: whole_seconds(started) },
-        },
-    };
-    Ok(finding)
+    match suite.test() {
+        Ok(Verdict::Passed) => Ok(Finding::Missed),
+        Ok(Verdict::Failed(tests)) => Ok(Finding::Found { tests, seconds: whole_seconds(started) }),
+        Err(Trouble::Compiler(error)) => Ok(Finding::Broken(error)),
+        Err(Trouble::Drill(error)) => Err(error),
+    }
 }
 
 fn line(bug: &Bug, finding: &Finding) -> String {
@@ -133,10 +131,6 @@ fn sum_up(rows: &[(&Bug, Finding)]) -> Result<(), String> {
             Err(format!("{broken} bugs do not compile: bring them to the present source"))
         }
     }
-}
-
-fn seconds(started: Instant) -> String {
-    format!("{} s", whole_seconds(started))
 }
 
 fn whole_seconds(started: Instant) -> u64 {

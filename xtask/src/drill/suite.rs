@@ -1,5 +1,5 @@
-//! Builds the copy and runs its tests: first those that name what they claim, and only when they all
-//! pass the long runs of drawn storms.
+//! Builds the copy and runs its tests: first the scenes around a whole shard, which are the quickest to
+//! build; when they pass the tests inside the crates, and only then the long runs of drawn storms.
 
 use std::{
     fs::{self, File},
@@ -30,9 +30,17 @@ pub(super) struct Suite {
 
 /// A test program with the folder that it runs in.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Program {
+struct Program {
     path: PathBuf,
     folder: PathBuf,
+}
+
+/// Why there is no verdict.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// What is planted does not compile.
+    Compiler(String),
+    Drill(String),
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -47,36 +55,19 @@ impl Suite {
         Self { tree, target }
     }
 
-    /// Builds all test programs; the error is the compiler's.
-    pub(super) fn build(&self) -> Result<Vec<Program>, String> {
-        let arguments = "test --offline --workspace --profile fast --tests --no-run \
-                         --message-format json";
-        let built = Command::new("cargo")
-            .args(arguments.split_whitespace())
-            .arg("--target-dir")
-            .arg(&self.target)
-            .current_dir(&self.tree)
-            .output()
-            .map_err(|error| format!("cannot start cargo: {error}"))?;
-        let text = String::from_utf8_lossy(&built.stdout);
-        let messages: Vec<Value> =
-            text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        if built.status.success() {
-            return Ok(messages.iter().filter_map(program).collect());
-        }
-        let first = messages.iter().find_map(error_of);
-        Err(first.unwrap_or_else(|| String::from_utf8_lossy(&built.stderr).into_owned()))
-    }
-
-    /// Runs the programs.
-    pub(super) fn test(&self, programs: &[Program]) -> Result<Verdict, String> {
+    /// Builds and runs one round after the other until a test fails. The error is the compiler's.
+    pub(super) fn test(&self) -> Result<Verdict, Trouble> {
         let skipped: Vec<&str> = LONG.iter().flat_map(|part| ["--skip", *part]).collect();
-        for (filters, patience) in
-            [(skipped.as_slice(), PATIENCE), (LONG.as_slice(), PATIENCE_WITH_LONG)]
-        {
+        let rounds: [(&str, &[&str], Duration); 3] = [
+            ("--package tranche-sim --test it", &skipped, PATIENCE),
+            ("--workspace --lib", &[], PATIENCE),
+            ("--package tranche-sim --test it", &LONG, PATIENCE_WITH_LONG),
+        ];
+        for (what, filters, patience) in rounds {
             let mut failed = Vec::new();
-            for program in programs {
-                failed.extend(self.run(program, filters, patience)?);
+            for program in self.build(what)? {
+                let tests = self.run(&program, filters, patience).map_err(Trouble::Drill)?;
+                failed.extend(tests);
             }
             if !failed.is_empty() {
                 failed.sort();
@@ -84,6 +75,26 @@ impl Suite {
             }
         }
         Ok(Verdict::Passed)
+    }
+
+    fn build(&self, what: &str) -> Result<Vec<Program>, Trouble> {
+        let built = Command::new("cargo")
+            .args(["test", "--offline", "--profile", "fast", "--no-run"])
+            .args(["--message-format", "json", "--target-dir"])
+            .arg(&self.target)
+            .args(what.split_whitespace())
+            .current_dir(&self.tree)
+            .output()
+            .map_err(|error| Trouble::Drill(format!("cannot start cargo: {error}")))?;
+        let text = String::from_utf8_lossy(&built.stdout);
+        let messages: Vec<Value> =
+            text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        if built.status.success() {
+            return Ok(messages.iter().filter_map(program).collect());
+        }
+        let first = messages.iter().find_map(error_of);
+        let said = || String::from_utf8_lossy(&built.stderr).into_owned();
+        Err(Trouble::Compiler(first.unwrap_or_else(said)))
     }
 
     fn run(
