@@ -207,6 +207,11 @@ impl Exchange {
                         .is_ok_and(|number| orders.get(number).is_some())
             });
         }
+        self.forget_highs_before(before);
+    }
+
+    /// Forgets old highs.
+    pub(crate) fn forget_highs_before(&mut self, before: Timestamp) {
         for market in &mut self.markets {
             market.forget_highs_before(before);
         }

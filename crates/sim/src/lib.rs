@@ -12,5 +12,7 @@ pub mod driver;
 
 pub mod audit;
 
+pub mod world;
+
 pub mod backtest;
 pub mod replay;

@@ -82,6 +82,13 @@ impl Memory {
         stored.is_some_and(|stored| stored.fills.contains_key(&(instrument, trade)))
     }
 
+    /// Journals go: whoever never repeats them does not need them.
+    pub fn forget_journals(&mut self) {
+        for stored in self.accounts.values_mut() {
+            stored.journal.clear();
+        }
+    }
+
     /// The rows of an account, for checks.
     pub fn stored(&self, account: AccountId) -> Option<&Stored> {
         self.accounts.get(&account)

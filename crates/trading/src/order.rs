@@ -116,6 +116,18 @@ pub enum Cancel {
     Again { at: Timestamp, attempts: u16 },
 }
 
+/// How a venue's word on an order came, which says how far an end in it is believed: venues have said
+/// of orders that were filled, or rested, that they were cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// Unasked, or in a list. An end is never believed.
+    Hint,
+    /// The answer to a question about the order. An end is believed when it was said before.
+    Reading,
+    /// The answer to the order's own placement or cancel.
+    Reply,
+}
+
 /// What a fill or report meant for the book-keeping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Booking {
@@ -226,9 +238,8 @@ impl Order {
         self.story.take_if(|story| **story == Story::default());
     }
 
-    /// Takes in a venue's word. `is_final` marks answers that settle the matter: the reply to the
-    /// order's own placement or cancel, and a second reading.
-    pub(crate) fn report(&mut self, report: &OrderReport, is_final: bool) {
+    /// Takes in a venue's word.
+    pub(crate) fn report(&mut self, report: &OrderReport, word: Word) {
         if self.executed() < report.executed {
             self.story.get_or_insert_default().executions.executed = report.executed;
         }
@@ -240,8 +251,12 @@ impl Order {
         let stage = match report.status {
             OrderStatus::Filled => Stage::Ended(OrderStatus::Filled),
             OrderStatus::Cancelled | OrderStatus::Rejected | OrderStatus::Expired => {
-                let is_expected = self.cancel() != Cancel::No;
-                if is_final || is_expected { Stage::Ended(report.status) } else { Stage::Ending }
+                let is_believed = match word {
+                    Word::Hint => false,
+                    Word::Reading => self.stage == Stage::Ending,
+                    Word::Reply => true,
+                };
+                if is_believed { Stage::Ended(report.status) } else { Stage::Ending }
             }
             OrderStatus::Open | OrderStatus::PartiallyFilled => Stage::Open,
             OrderStatus::Unrecognized if self.stage == Stage::Intent => Stage::Open,
@@ -411,8 +426,8 @@ mod tests {
         orders[1].evidence_mut().unwrap().not_found = 2;
         orders[2].fill(&fill(1, "0.5")).unwrap();
         orders[2].set_cancel(Cancel::Asked { attempts: 1 });
-        orders[3].report(&report(OrderStatus::Cancelled, "0"), true);
-        orders[4].report(&report(OrderStatus::Open, "0"), true);
+        orders[3].report(&report(OrderStatus::Cancelled, "0"), Word::Reply);
+        orders[4].report(&report(OrderStatus::Open, "0"), Word::Reply);
         orders[4].missed();
         orders[4].evidence_mut().unwrap().unlisted = true;
 
@@ -428,7 +443,7 @@ mod tests {
         order.lost();
         order.evidence_mut().unwrap().not_found = 2;
 
-        order.report(&report(OrderStatus::Open, "0"), true);
+        order.report(&report(OrderStatus::Open, "0"), Word::Reply);
 
         assert_eq!(order.evidence(), None);
         assert!(order.story.is_none());
@@ -439,7 +454,7 @@ mod tests {
     #[test]
     fn an_order_is_settled_when_its_fills_add_up() {
         let mut order = order("2");
-        order.report(&report(OrderStatus::Filled, "2"), false);
+        order.report(&report(OrderStatus::Filled, "2"), Word::Hint);
         assert!(!order.is_settled());
 
         order.fill(&fill(1, "1.5")).unwrap();
@@ -454,19 +469,19 @@ mod tests {
     #[test]
     fn an_unasked_end_needs_a_second_reading() {
         let mut order = order("2");
-        order.report(&report(OrderStatus::Cancelled, "0"), false);
+        order.report(&report(OrderStatus::Cancelled, "0"), Word::Hint);
         assert_eq!(order.stage, Stage::Ending);
 
         // The second reading shows that the first was passing nonsense.
-        order.report(&report(OrderStatus::Filled, "2"), false);
+        order.report(&report(OrderStatus::Filled, "2"), Word::Hint);
         assert_eq!(order.end(), Some(OrderStatus::Filled));
     }
 
     #[test]
     fn an_end_is_final_but_late_executions_count() {
         let mut order = order("2");
-        order.report(&report(OrderStatus::Cancelled, "1"), true);
-        order.report(&report(OrderStatus::Open, "0"), false);
+        order.report(&report(OrderStatus::Cancelled, "1"), Word::Reply);
+        order.report(&report(OrderStatus::Open, "0"), Word::Hint);
         assert_eq!(order.end(), Some(OrderStatus::Cancelled));
         assert_eq!(order.executed(), qty("1"));
 
@@ -477,7 +492,7 @@ mod tests {
     #[test]
     fn an_unknown_word_is_never_an_end() {
         let mut order = order("2");
-        order.report(&report(OrderStatus::Unrecognized, "0"), true);
+        order.report(&report(OrderStatus::Unrecognized, "0"), Word::Reply);
         assert_eq!(order.stage, Stage::Open);
     }
 

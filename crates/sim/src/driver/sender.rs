@@ -21,7 +21,7 @@ pub struct Sender {
 }
 
 impl Sender {
-    pub(super) fn new(limits: Option<Limits>) -> Self {
+    pub(crate) fn new(limits: Option<Limits>) -> Self {
         Self {
             dispatch: limits.map(|limits| Box::new(Dispatch::new(limits))),
             straight: Vec::new(),
@@ -38,7 +38,7 @@ impl Sender {
         self.dispatch.as_deref_mut()
     }
 
-    pub(super) fn send(&mut self, who: Applicant, lane: CallLane, call: Call, now: Timestamp) {
+    pub(crate) fn send(&mut self, who: Applicant, lane: CallLane, call: Call, now: Timestamp) {
         if let Some(dispatch) = &mut self.dispatch {
             dispatch.send(who, lane, call, now);
         } else {
@@ -47,7 +47,7 @@ impl Sender {
         }
     }
 
-    pub(super) fn ask(&mut self, who: Applicant, lane: CallLane, places: u16, now: Timestamp) {
+    pub(crate) fn ask(&mut self, who: Applicant, lane: CallLane, places: u16, now: Timestamp) {
         if let Some(dispatch) = &mut self.dispatch {
             dispatch.ask(who, lane, places, now);
         } else {
@@ -56,13 +56,13 @@ impl Sender {
         }
     }
 
-    pub(super) fn hand_back(&mut self, account: AccountId, lane: CallLane, places: u16) {
+    pub(crate) fn hand_back(&mut self, account: AccountId, lane: CallLane, places: u16) {
         if let Some(dispatch) = &mut self.dispatch {
             dispatch.hand_back(account, lane, places);
         }
     }
 
-    pub(super) fn forget(&mut self, account: AccountId) {
+    pub(crate) fn forget(&mut self, account: AccountId) {
         match &mut self.dispatch {
             // Orders that were queued never leave: the loaded account looks for them in vain.
             Some(dispatch) => drop(dispatch.forget(account)),
@@ -74,18 +74,18 @@ impl Sender {
         }
     }
 
-    pub(super) fn is_due(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         self.next_time().is_some_and(|due| due <= now)
     }
 
-    pub(super) fn next_time(&self) -> Option<Timestamp> {
+    pub(crate) fn next_time(&self) -> Option<Timestamp> {
         match &self.dispatch {
             Some(dispatch) => dispatch.next_time(),
             None => (!self.straight.is_empty()).then_some(Timestamp::MIN),
         }
     }
 
-    pub(super) fn turn(&mut self, now: Timestamp) -> Vec<Action> {
+    pub(crate) fn turn(&mut self, now: Timestamp) -> Vec<Action> {
         let mut actions = std::mem::take(&mut self.straight);
         if let Some(dispatch) = &mut self.dispatch {
             dispatch.advance(now, &mut actions);
@@ -99,7 +99,7 @@ impl Sender {
     }
 
     /// An answer came; a second one to the same call has no flight any more.
-    pub(super) fn replied(&mut self, account: AccountId, reply: &Reply, now: Timestamp) {
+    pub(crate) fn replied(&mut self, account: AccountId, reply: &Reply, now: Timestamp) {
         let Some(dispatch) = &mut self.dispatch else { return };
         let is_it = |(_, owner, call): &(CallNumber, AccountId, Call)| {
             *owner == account && *call == reply.call
@@ -108,5 +108,15 @@ impl Sender {
             let (number, ..) = self.in_flight.swap_remove(place);
             dispatch.reply(number, &reply.outcome, now);
         }
+    }
+
+    /// The venue says what it counted, with a call that is under way; `false` when there is none.
+    pub(crate) fn report_weight(&mut self, used: u32, now: Timestamp) -> bool {
+        let (Some(dispatch), Some((number, ..))) = (&mut self.dispatch, self.in_flight.last())
+        else {
+            return false;
+        };
+        dispatch.weight_report(*number, used, now);
+        true
     }
 }

@@ -106,6 +106,13 @@ impl Exchange {
         Ok(order.foreign())
     }
 
+    /// An order expires, as the rule against trading with oneself does it.
+    pub(crate) fn prevent(&mut self, account: AccountId, id: VenueOrderId, now: Timestamp) {
+        if let Ok(Some(order)) = self.open_number(account, id) {
+            self.close(order.number, OrderStatus::Expired, now);
+        }
+    }
+
     fn open_number(&self, account: AccountId, id: VenueOrderId) -> Result<Option<Order>, Refusal> {
         self.known(account)?;
         let order = Number::try_from(id.get()).ok().and_then(|number| self.orders.get(number));

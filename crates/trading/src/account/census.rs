@@ -17,7 +17,7 @@ use tranche_model::{
 use super::{Account, World, note, orders::Reading, reads::Read, turn::TRADES_MARGIN};
 use crate::{
     event::{Effects, LaneKey, StepError},
-    order::{Order, Stage},
+    order::{Order, Stage, Word},
     why::Why,
 };
 
@@ -72,7 +72,7 @@ impl Account {
         if report.status.is_terminal() || (reading == Reading::Pushed && self.is_past(client_id)) {
             return Ok(());
         }
-        if reading != Reading::Asked {
+        if matches!(reading, Reading::Pushed | Reading::Listed) {
             self.desk.reads.want(Read::Order(client_id, instrument), world.now, world.now);
             return Ok(());
         }
@@ -124,7 +124,7 @@ impl Account {
         };
         let ask = (report.side, report.kind, lane);
         let mut order = Order::intent(report.client_id, ask, world.now, world.now);
-        order.report(report, true);
+        order.report(report, Word::Reply);
         turn.lane.seat_mut(named.slot).generation = Some(named.generation);
         turn.seat_order(named.slot, order)?;
         let since = turn.lane.deal.as_ref().map_or(world.now, |deal| deal.opened_at);

@@ -96,7 +96,7 @@ impl Account {
                 for fill in fills {
                     self.fill(fill, world, out)?;
                 }
-                self.reported(report, Reading::Asked, world, out)?;
+                self.reported(report, Reading::Queried, world, out)?;
             }
             (Read::Order(id, instrument), Answer::OrderNotFound) => {
                 self.not_found((id, instrument), asked_at, world, out)?;

@@ -16,7 +16,7 @@ use crate::{
     bot::{RETRY_LAST, Seat, backoff},
     dca::Fact,
     event::{Effects, LaneKey, StepError},
-    order::{Booking, Cancel, Order, Stage},
+    order::{Booking, Cancel, Order, Stage, Word},
     why::{BlockReason, Why},
 };
 
@@ -76,15 +76,19 @@ impl Account {
         let known = turn.lane.seat(slot).and_then(|seat| seat.order.as_deref());
         let was_unknown = known.is_some_and(Order::is_unknown);
         let was_missing = known.is_some_and(|order| order.stage == Stage::Missing);
-        let is_final = reading == Reading::Asked;
+        let (word, second_after) = match reading {
+            Reading::Pushed | Reading::Listed => (Word::Hint, Millis::ZERO),
+            Reading::Queried => (Word::Reading, SECOND_READING_AFTER),
+            Reading::Asked => (Word::Reply, SECOND_READING_AFTER),
+        };
         if turn.is_echo(slot, report) {
             // Nothing follows from it: no fill is awaited, and nothing waits for another try.
-            turn.lane.seat_mut(slot).order.iter_mut().for_each(|o| o.report(report, is_final));
+            turn.lane.seat_mut(slot).order.iter_mut().for_each(|o| o.report(report, word));
             out.dirty(key.bot);
             return Ok(());
         }
         let stage = turn.change(slot, |order| {
-            order.report(report, is_final);
+            order.report(report, word);
             Ok(order.stage)
         })?;
         if was_unknown && stage != Some(Stage::Unknown) {
@@ -95,11 +99,11 @@ impl Account {
             let read = Read::Order(report.client_id, report.instrument);
             turn.desk.reads.postpone(read, world.now.plus(RETRY_LAST));
         }
-        if stage == Some(Stage::Ending) {
+        let is_answer_due = word == Word::Hint && self.is_cancel_asked(report.client_id);
+        if stage == Some(Stage::Ending) && !is_answer_due {
             // A second reading decides whether it really ended; one that lags decides nothing.
             let read = Read::Order(report.client_id, report.instrument);
-            let due = if is_final { world.now.plus(SECOND_READING_AFTER) } else { world.now };
-            self.desk.reads.want(read, due, world.now);
+            self.desk.reads.want(read, world.now.plus(second_after), world.now);
         }
         self.run(key, world, out)
     }
@@ -346,11 +350,19 @@ impl Account {
         self.cancel_again(id, again_at, world, out)
     }
 
+    /// Whether the answer to a cancel is awaited: it will say how the order ended.
+    fn is_cancel_asked(&self, id: ClientOrderId) -> bool {
+        let order = self.order_of(id);
+        order.is_some_and(|order| matches!(order.cancel(), Cancel::Asked { .. }))
+    }
+
+    fn order_of(&self, id: ClientOrderId) -> Option<&Order> {
+        let (key, slot) = self.seat_of(id)?;
+        self.lane(key)?.seat(slot)?.order.as_deref()
+    }
+
     fn is_open(&self, id: ClientOrderId) -> bool {
-        let Some((key, slot)) = self.seat_of(id) else { return false };
-        let seat = self.lane(key).and_then(|lane| lane.seat(slot));
-        let order = seat.and_then(|seat| seat.order.as_ref());
-        order.is_some_and(|order| order.stage == Stage::Open)
+        self.order_of(id).is_some_and(|order| order.stage == Stage::Open)
     }
 
     /// The cancel is asked for again later if it is still wanted then.
@@ -363,6 +375,12 @@ impl Account {
     ) -> Result<(), StepError> {
         let Some((key, slot)) = self.seat_of(id) else { return Ok(()) };
         let Some(mut turn) = self.turn(key, world)? else { return Ok(()) };
+        let is_ending = |order: &Order| order.stage == Stage::Ending;
+        if turn.lane.seat(slot).and_then(|seat| seat.order.as_deref()).is_some_and(is_ending) {
+            // The venue said meanwhile that it ended: now nobody else will tell whether it did.
+            let read = Read::Order(id, turn.lane.instrument);
+            turn.desk.reads.want(read, world.now, world.now);
+        }
         turn.change(slot, |order| {
             let attempts = match order.cancel() {
                 Cancel::Asked { attempts } | Cancel::Again { attempts, .. } => attempts,
@@ -384,7 +402,9 @@ pub(super) enum Reading {
     Pushed,
     /// In a list of open orders: a hint too, for lists lag.
     Listed,
-    /// The answer to a question or a request about the order itself.
+    /// The answer to a question about the order itself.
+    Queried,
+    /// The answer to its own placement or cancel.
     Asked,
 }
 

@@ -1,0 +1,84 @@
+//! Where a world is looked at: at what moved, and at everything when it is quiet.
+
+use tranche_model::ids::AccountId;
+use tranche_trading::bot::BotStatus;
+
+use super::CLOCK_ERROR;
+use super::model;
+use crate::world::World;
+
+impl World<'_> {
+    /// Looks at the sums of deals in which something moved.
+    pub(in crate::world) fn check_touched(&mut self) {
+        if self.checks.touched.is_empty() {
+            return;
+        }
+        for (account, bot, deal) in std::mem::take(&mut self.checks.touched) {
+            let is_edited = self.checks.edited.contains(&(account, bot, deal))
+                || self.checks.editing.contains(&(account, bot));
+            if is_edited || self.checks.disturbed.restored {
+                continue;
+            }
+            let live = self.account(account).and_then(|live| live.bots.get(&bot));
+            let known = live.and_then(|live| {
+                let deals = live.lanes.iter().filter_map(|lane| lane.deal.as_ref());
+                let deal = deals.into_iter().find(|known| known.no == deal)?;
+                let most = live.head.config(deal.version)?.max_safety_orders();
+                Some((deal.budget, most))
+            });
+            let Some((budget, most)) = known else { continue };
+            let book = self.checks.books.get(&account);
+            let checked = book.map_or(Ok(()), |book| book.within((bot, deal), budget, most));
+            self.checks.take(account, checked);
+        }
+    }
+
+    /// Everything is quiet: the model computes all anew.
+    pub(in crate::world) fn look_closely(&mut self) {
+        if !self.checks.is_clean() {
+            return;
+        }
+        if self.people.has_open_wishes() {
+            self.checks.fail("I-23", "a command has no verdict".to_owned());
+        }
+        self.checks.bounded(self.line.load());
+        for account in self.plan.accounts.clone() {
+            let Some(live) = self.account(account) else {
+                self.checks.fail("I-23", format!("account {account} is not loaded"));
+                continue;
+            };
+            let view = model::View {
+                exchange: &self.exchange,
+                memory: &self.memory,
+                account: live,
+                now: self.now,
+                disturbed: self.checks.disturbed,
+                is_writing: false,
+                clock_error: CLOCK_ERROR,
+            };
+            let checked = model::always(&view).and_then(|()| model::quiet(&view));
+            let stopped: Vec<_> = live
+                .bots
+                .values()
+                .filter(|bot| bot.head.status == BotStatus::Stopped)
+                .map(|bot| (bot.head.id, bot.head.next_deal))
+                .collect();
+            self.checks.take(account, checked);
+            self.check_hands(account);
+            for (bot, next) in stopped {
+                self.checks.stopped(account, bot, Some(next));
+            }
+        }
+    }
+
+    /// Orders of other hands are never ours to take back.
+    fn check_hands(&mut self, account: AccountId) {
+        let open = self.exchange.foreign_open_orders(account);
+        let strangers =
+            open.iter().filter(|order| !self.checks.by_hand.contains(&(account, order.venue_id)));
+        if let Some(order) = strangers.into_iter().next() {
+            let text = format!("{} is nobody's order", order.venue_id);
+            self.checks.fail("I-27", text);
+        }
+    }
+}
