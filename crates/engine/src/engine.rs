@@ -1,6 +1,7 @@
 //! The loop: takes what has come, lets the shard step, commits, and carries out what was committed.
 
 mod carry;
+mod polls;
 mod take;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
@@ -16,11 +17,16 @@ use tranche_model::{
     time::Millis,
 };
 use tranche_trading::{
-    dispatch::{CallNumber, Dispatch, limits::Limits},
+    dispatch::{
+        CallNumber, Dispatch,
+        limits::{Limits, Weights},
+    },
     event::Event,
     shard::{Input, Options, Output, Shard},
 };
 use tranche_venue::venue::{Market, PrivateMessage, Report, Venue, VenueAccount, Watched};
+
+use polls::{Polled, Polls};
 
 use crate::{
     handle::{Ask, Handle, Pending, Running, Told},
@@ -59,6 +65,8 @@ pub struct Setup {
 pub struct Engine {
     shard: Shard,
     dispatch: Dispatch,
+    /// What each kind of call was counted with when it left.
+    weights: Weights,
     venue: Arc<dyn Venue>,
     store: Arc<dyn Store>,
     paper: Option<Arc<Paper>>,
@@ -69,6 +77,8 @@ pub struct Engine {
     privates: Ends<(AccountId, PrivateMessage)>,
     stored: Ends<Stored>,
     answers: Ends<Answered>,
+    polled: Ends<Polled>,
+    polls: Polls,
     told: mpsc::Sender<Told>,
     outputs: Vec<Output>,
     /// Waits until the commit before is answered: one transaction at a time, for many accounts.
@@ -133,9 +143,11 @@ impl Engine {
         let (told, news) = mpsc::channel(TOLD);
         // Each call in flight has its place: none waits to be heard.
         let flights = usize::try_from(setup.limits.in_flight_max).unwrap_or(STORED).max(1);
+        let weights = setup.limits.weights;
         let engine = Self {
             shard: Shard::new(Arc::new(setup.instruments), setup.shard),
             dispatch: Dispatch::new(setup.limits),
+            weights,
             market: setup.venue.market(),
             venue: setup.venue,
             store: setup.store,
@@ -146,6 +158,8 @@ impl Engine {
             privates: Ends::new(PRIVATES),
             stored: Ends::new(STORED),
             answers: Ends::new(flights),
+            polled: Ends::new(1),
+            polls: Polls::default(),
             told,
             outputs: Vec::new(),
             commits: Vec::new(),
@@ -164,6 +178,7 @@ impl Engine {
         while !self.is_over {
             self.wait().await;
             self.take_ready();
+            self.poll();
             self.pump();
         }
     }
@@ -182,6 +197,7 @@ impl Engine {
             Some(stored) = self.stored.from.recv() => self.stored(stored),
             Some((account, message)) = self.privates.from.recv() => self.private(account, message),
             ask = self.asks.recv() => self.asked(ask),
+            Some(polled) = self.polled.from.recv() => self.polled(polled),
             Some(event) = self.market.events.recv() => self.market(event),
             () = sleep_until(until) => {}
         }
@@ -205,6 +221,11 @@ impl Engine {
             }
         }
         let now = self.venue.now();
+        let aside = self.venue.aside();
+        self.dispatch.spent(aside.weight, now);
+        if let Some(until) = aside.banned_until {
+            self.dispatch.banned(until);
+        }
         if self.shard.next_time().is_some_and(|due| due <= now) {
             self.input(Input::Time);
         }

@@ -40,6 +40,8 @@ pub struct Running {
     pub untold: u64,
     /// Ticks that were taken in.
     pub ticks: u64,
+    /// How often prices were asked for because the market stream was down.
+    pub polls: u64,
 }
 
 impl Running {

@@ -4,7 +4,10 @@ use std::fmt;
 
 use tranche_model::record::Refusal;
 use tranche_venue::{
-    net::{http::HttpFault, socket::SocketFault},
+    net::{
+        http::{BadCertificate, HttpFault},
+        socket::SocketFault,
+    },
     venue::ReadError,
 };
 
@@ -86,9 +89,10 @@ const fn of_http(fault: HttpFault) -> &'static str {
             "nothing listens there: check host and port, start the server if it is yours"
         }
         HttpFault::Tls => {
-            "check the address, and whether a proxy reads along; for a server without encryption on \
-             this machine write http:// or ws://"
+            "check the address and the port; for a server without encryption on this machine write \
+             http:// or ws://"
         }
+        HttpFault::Certificate(fault) => of_certificate(fault),
         HttpFault::Unreachable => {
             "check network, firewall and address; proxies of the environment are not used"
         }
@@ -96,6 +100,21 @@ const fn of_http(fault: HttpFault) -> &'static str {
             "the network is slow or breaks, or the exchange is: try again"
         }
         HttpFault::TooLarge => "something else than the exchange may answer: check the address",
+    }
+}
+
+/// No setting lets a certificate pass that nobody trusts: keys would go to whoever holds it.
+const fn of_certificate(fault: BadCertificate) -> &'static str {
+    match fault {
+        BadCertificate::Untrusted => {
+            "something between here and the exchange reads along, such as a proxy or a virus scanner: \
+             let these connections pass it unopened; or the address is not the exchange's"
+        }
+        BadCertificate::Name => "check the address: it leads to somebody else",
+        BadCertificate::Expired | BadCertificate::NotYet => {
+            "check this machine's clock; if it is right, the other side has to renew its certificate"
+        }
+        BadCertificate::Other => "check the address, and whether a proxy reads along",
     }
 }
 

@@ -7,6 +7,8 @@ mod frames;
 mod history;
 mod owners;
 mod parse;
+#[doc(hidden)]
+pub mod probe;
 mod refusal;
 mod rest;
 mod sign;
@@ -15,12 +17,18 @@ mod user_stream;
 mod wire;
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use tokio::sync::{mpsc, watch};
-use tranche_model::{candle::Candle, ids::Installation, time::Timestamp};
+use tranche_model::{
+    candle::Candle,
+    ids::{Installation, InstrumentId},
+    money::Price,
+    time::{Millis, Timestamp},
+};
 
 use crate::{
     address::{Address, AddressError},
@@ -30,13 +38,14 @@ use crate::{
         http::{BodySize, Http, HttpLimits},
         reconnect::{Backoff, BackoffLimits, Dice},
         relay::{Relay, RelayLimits},
+        socket::SocketFault,
         tasks::{Task, spawn},
         tls,
     },
     secret::Credentials,
     venue::{
-        BadKey, CandleRange, Interval, Later, Listings, Market, MarketControl, ReadError, Venue,
-        VenueAccount, Watched,
+        Aside, BadKey, CandleRange, Interval, Later, Listings, Market, MarketControl, ReadError,
+        Venue, VenueAccount, Watched,
     },
 };
 use account::BinanceAccount;
@@ -49,6 +58,8 @@ use user_stream::{Hub, Users};
 /// Rows of one answer.
 const CANDLES_PAGE: usize = 1000;
 const CANDLE_PAGES_MAX: usize = 20;
+/// Without a word on how long ("IP Limits").
+const BAN_DEFAULT: Duration = Duration::from_mins(2);
 
 /// Where and how the exchange is spoken to. Every address can be replaced; none is derived from another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,10 +200,36 @@ impl Binance {
 }
 
 impl Shared {
+    /// A socket was refused: a ban concerns every request of the address.
+    fn note_denied(&self, fault: SocketFault) {
+        if let SocketFault::Denied { status: 418, retry_after } = fault {
+            let wait = retry_after.unwrap_or(BAN_DEFAULT).as_millis();
+            let wait = Millis::new(u32::try_from(wait).unwrap_or(u32::MAX));
+            self.rest.note_aside(0, Some(self.rest.now().plus(wait)));
+        }
+    }
+
     fn relay(&self, address: String, limits: RelayLimits) -> Relay {
         let seed = self.dice.lock().unwrap_or_else(std::sync::PoisonError::into_inner).draw();
         let backoff = Backoff::new(self.settings.backoff, Dice::new(seed));
         Relay::new(address, Arc::clone(&self.tls), limits, backoff)
+    }
+
+    /// The last prices of all pairs weigh as much as those of two, and no pair that is gone spoils them.
+    async fn prices(
+        &self,
+        instruments: &BTreeSet<InstrumentId>,
+    ) -> Result<Vec<(InstrumentId, Price)>, ReadError> {
+        let ask = Ask::get("/api/v3/ticker/price", Params::default());
+        let body = self.rest.read(ask, BodySize::Usual).await?;
+        let rows: Vec<wire::LastPrice<'_>> =
+            serde_json::from_slice(&body).map_err(|_| self.rest.unreadable(&body, "prices"))?;
+        let known = rows.iter().filter_map(|row| {
+            let id = self.catalog.find(&row.symbol)?.id();
+            let price = Price::parse(row.price).ok().filter(|price| price.is_positive())?;
+            instruments.contains(&id).then_some((id, price))
+        });
+        Ok(known.collect())
     }
 
     async fn candles(&self, range: CandleRange) -> Result<Vec<Candle>, ReadError> {
@@ -223,7 +260,9 @@ impl Shared {
                 }
                 from = from.max(candle.open_at.ms().saturating_add(1));
             }
-            if rows.len() < CANDLES_PAGE {
+            // An exact page may be all there is.
+            let last = Timestamp::from_ms(from.saturating_sub(1));
+            if rows.len() < CANDLES_PAGE || range.to <= last.plus(range.interval.length()) {
                 break;
             }
         }
@@ -279,6 +318,17 @@ impl Venue for Binance {
 
     fn candles_max(&self) -> usize {
         CANDLES_PAGE * CANDLE_PAGES_MAX
+    }
+
+    fn prices(
+        &self,
+        instruments: BTreeSet<InstrumentId>,
+    ) -> Later<'_, Result<Vec<(InstrumentId, Price)>, ReadError>> {
+        Box::pin(async move { self.shared.prices(&instruments).await })
+    }
+
+    fn aside(&self) -> Aside {
+        self.shared.rest.take_aside()
     }
 
     fn account(

@@ -51,6 +51,15 @@ pub trait Venue: fmt::Debug + Send + Sync {
     /// How many candles one call brings at most.
     fn candles_max(&self) -> usize;
 
+    /// The last price of each of these; one that the venue does not tell is left out.
+    fn prices(
+        &self,
+        instruments: BTreeSet<InstrumentId>,
+    ) -> Later<'_, Result<Vec<(InstrumentId, Price)>, ReadError>>;
+
+    /// What was used of the address beside calls since this was asked last.
+    fn aside(&self) -> Aside;
+
     /// Takes an account's key in. Orders that carry ids of another installation are foreign to it.
     fn account(
         &self,
@@ -78,10 +87,21 @@ pub trait VenueAccount: fmt::Debug + Send + Sync {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     pub outcome: Outcome,
+    /// What the requests of the call weighed together, as the venue's documents say.
+    pub spent: u32,
     /// Weight used in the venue's present minute by this address, as the venue counts.
     pub used_weight: Option<u32>,
     /// Orders counted in each window of the account.
     pub order_counts: Vec<(Millis, u32)>,
+    /// The venue shuts this address out until then.
+    pub banned_until: Option<Timestamp>,
+}
+
+/// What was used of an address by clocks, sockets and questions that are no calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Aside {
+    /// As the venue's documents say.
+    pub weight: u32,
     /// The venue shuts this address out until then.
     pub banned_until: Option<Timestamp>,
 }
@@ -214,6 +234,8 @@ pub enum MarketEvent {
     Trade {
         tick: Tick,
         trade_id: TradeId,
+        /// When its frame was read.
+        received: Timestamp,
     },
     Best(Best),
     /// A closed one-minute candle.
@@ -318,7 +340,7 @@ impl MarketControl {
 impl Report {
     /// Without a word of the venue.
     pub const fn bare(outcome: Outcome) -> Self {
-        Self { outcome, used_weight: None, order_counts: Vec::new(), banned_until: None }
+        Self { outcome, spent: 0, used_weight: None, order_counts: Vec::new(), banned_until: None }
     }
 }
 

@@ -184,6 +184,7 @@ impl Engine {
         if wished == self.watched {
             return;
         }
+        self.polls.keep(|instrument| wished.contains(&(*instrument, Topic::Trades)));
         match self.market.control.watch(wished.clone()) {
             Ok(()) => self.watched = wished,
             Err(error) => tracing::error!(%error, "the market cannot be watched"),

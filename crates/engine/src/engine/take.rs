@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tranche_model::{
+    candle::Tick,
     fill::Fill,
     ids::AccountId,
     record::{Outcome, Reply},
@@ -20,6 +21,8 @@ impl Engine {
     pub(super) fn answered(&mut self, answered: Answered) {
         let Answered { number, account, call, life, report } = answered;
         let now = self.venue.now();
+        let counted = self.weights.of(&call);
+        self.dispatch.spent(report.spent.saturating_sub(counted), now);
         if let Some(used) = report.used_weight {
             self.dispatch.weight_report(number, used, now);
         }
@@ -151,23 +154,30 @@ impl Engine {
         });
     }
 
+    /// A price came: paper orders meet it first, as those at an exchange do.
+    pub(super) fn tick(&mut self, tick: Tick) {
+        self.running.ticks = self.running.ticks.saturating_add(1);
+        if let Some(paper) = &self.paper {
+            paper.tick(&tick);
+        }
+        self.input(Input::Tick(tick));
+    }
+
     pub(super) fn market(&mut self, event: MarketEvent) {
         match event {
             MarketEvent::Trade { tick, .. } => {
-                self.running.ticks = self.running.ticks.saturating_add(1);
-                if let Some(paper) = &self.paper {
-                    paper.tick(&tick);
-                }
-                self.input(Input::Tick(tick));
+                self.tick(tick);
             }
             MarketEvent::Gap { instruments, reason } => {
                 tracing::warn!(instruments = instruments.len(), %reason, "gap in the market data");
+                self.polls.lost(&instruments, self.venue.now());
                 for instrument in instruments {
                     self.input(Input::Gap(instrument));
                 }
             }
             MarketEvent::Live(instruments) => {
                 tracing::info!(instruments = instruments.len(), "market data is live");
+                self.polls.back(&instruments);
             }
             // Triggers use the last trade; books and candles serve others.
             MarketEvent::Best(_) | MarketEvent::Candle { .. } => {}

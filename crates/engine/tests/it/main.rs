@@ -1,5 +1,8 @@
 //! The engine with the real client, over loopback, against the simulated exchange.
 #![cfg(test)]
 
+#[path = "../../../venue/tests/conformance/impostor.rs"]
+mod impostor;
+mod outages;
 mod scene;
 mod wire;

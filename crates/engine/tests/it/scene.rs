@@ -50,16 +50,33 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) async fn new(change: impl FnOnce(&mut Settings)) -> Self {
+        let mut scene = Self::unready(change, &Detour::default()).await;
+        scene.ready().await;
+        scene
+    }
+
+    pub(crate) async fn ready(&mut self) {
+        self.until("the account is ready", |account| account.desk.state == AccountState::Ready)
+            .await;
+    }
+
+    /// Without waiting for anything; some of the exchange's addresses may lead elsewhere.
+    pub(crate) async fn unready(change: impl FnOnce(&mut Settings), detour: &Detour) -> Self {
         let key = KeySettings::new("key", KeySecret::Hmac(SECRET.to_owned()));
         let account = AccountSettings::new("ours", vec![key], vec![purse("USDT", 10_000)]);
         let mut settings = Settings::new(vec![instrument()], vec![account]);
         settings.speed = Speed::Stepped;
         change(&mut settings);
         let server = Server::bind(settings, quiet(), Arc::new(SystemClock)).await.unwrap().start();
-        let instruments = Instruments::new(vec![instrument()]).unwrap();
-        let venue = venue(&server).await;
         let store = Arc::new(MemoryStore::default());
         store.add_account(OURS);
+        Self::over(server, store, detour).await
+    }
+
+    /// An engine that takes over what a store holds.
+    pub(crate) async fn over(server: Running, store: Arc<MemoryStore>, detour: &Detour) -> Self {
+        let instruments = Instruments::new(vec![instrument()]).unwrap();
+        let venue = venue(&server, detour).await;
         let (engine, news) = Engine::start(Setup {
             instruments: instruments.clone(),
             shard: Options::default(),
@@ -76,19 +93,7 @@ impl Scene {
         let installation = Installation::new(3);
         let account = venue.account(credentials, installation).unwrap();
         engine.own(OURS, terms(installation), account).await.unwrap();
-        let mut scene = Self {
-            server,
-            engine,
-            store,
-            instruments,
-            auditor: Auditor::new(),
-            news,
-            last_command: 0,
-        };
-        scene
-            .until("the account is ready", |account| account.desk.state == AccountState::Ready)
-            .await;
-        scene
+        Self { server, engine, store, instruments, auditor: Auditor::new(), news, last_command: 0 }
     }
 
     pub(crate) async fn command(&mut self, body: CommandBody) -> Result<(), String> {
@@ -104,6 +109,12 @@ impl Scene {
 
     pub(crate) fn price(&self, price: &str) {
         self.server.market().push(PAIR, Price::parse(price).unwrap(), Qty::parse("1").unwrap());
+    }
+
+    /// Asks the exchange's control address for something.
+    pub(crate) fn control(&self, path: &str, body: &str) {
+        let (status, said) = self.server.control("POST", path, body);
+        assert_eq!(status, 200, "{said}");
     }
 
     /// Waits until something holds of the account; prices go on meanwhile.
@@ -170,22 +181,40 @@ impl Scene {
         })
     }
 
+    /// Ends the engine and leaves the exchange and the store.
+    pub(crate) async fn halt(self) -> (Running, Arc<MemoryStore>) {
+        self.engine.stop().await.unwrap();
+        (self.server, self.store)
+    }
+
     pub(crate) async fn stop(self) {
         self.engine.stop().await.unwrap();
         self.server.stop().await;
     }
 }
 
-async fn venue(server: &Running) -> Arc<dyn Venue> {
+/// Addresses in the place of the exchange's own.
+#[derive(Default)]
+pub(crate) struct Detour {
+    pub(crate) all: Option<(String, String)>,
+    pub(crate) market: Option<String>,
+}
+
+async fn venue(server: &Running, detour: &Detour) -> Arc<dyn Venue> {
     let address = server.exchange_address();
     let mut settings = LIVE.settings().unwrap();
-    settings.rest = Address::http(&format!("http://{address}"), false).unwrap();
-    settings.market_socket = Address::socket(&format!("ws://{address}"), false).unwrap();
-    settings.api_socket = Address::socket(&format!("ws://{address}/ws-api/v3"), false).unwrap();
+    let own = (format!("http://{address}"), format!("ws://{address}"));
+    let (rest, socket) = detour.all.as_ref().unwrap_or(&own);
+    let market = detour.market.as_ref().unwrap_or(socket);
+    settings.rest = Address::http(rest, false).unwrap();
+    settings.market_socket = Address::socket(market, false).unwrap();
+    settings.api_socket = Address::socket(&format!("{socket}/ws-api/v3"), false).unwrap();
     let listed = Listed { text: "AAAUSDT".to_owned(), instrument: instrument() };
     let catalog = Arc::new(Catalog::new([listed]));
     let venue = Binance::start(settings, catalog, Arc::new(clock::SystemClock::new())).unwrap();
-    venue.sync_clock().await.unwrap();
+    if detour.all.is_none() {
+        venue.sync_clock().await.unwrap();
+    }
     Arc::new(venue)
 }
 

@@ -122,6 +122,12 @@ impl Budget {
         answered
     }
 
+    /// Notes what left without being asked for here; the lower lanes wait for it.
+    pub(super) fn spend_aside(&mut self, weight: u64) {
+        self.window.spend(weight);
+        self.bucket.take(weight);
+    }
+
     pub(super) const fn answer(&mut self, cost: u64) {
         self.tally.answer(cost);
     }

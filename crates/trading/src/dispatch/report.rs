@@ -35,6 +35,16 @@ impl Dispatch {
         }
     }
 
+    /// Weight that left beside what was counted when calls left: of a call that took more requests than
+    /// one, or of what is no call at all.
+    pub fn spent(&mut self, weight: u32, now: Timestamp) {
+        if weight != 0 {
+            self.budget.roll(now);
+            self.budget.spend_aside(u64::from(weight));
+            self.wake_at = Some(AT_ONCE);
+        }
+    }
+
     /// The orders that the venue counted in the account's current `window`, as the answer to the
     /// order `number` says.
     pub fn order_count_report(

@@ -378,3 +378,19 @@ fn metrics_tell_lengths_and_the_oldest_wait() {
     assert_eq!((metrics.queued, metrics.queued_for.ms()), (1, 400));
     assert_eq!((metrics.asked, metrics.asked_for.ms()), (2, 400));
 }
+
+#[test]
+fn what_is_spent_beside_calls_leaves_less_for_them() {
+    let mut world = World::new(narrow(5));
+    world.advance(5000);
+    world.dispatch.spent(0, world.now);
+    world.dispatch.spent(75, world.now);
+    world.order(1, CallLane::Entry, 1);
+    world.send(2, CallLane::Protect, cancel(2));
+
+    world.advance(0);
+    assert!(world.sent().is_empty(), "the minute is used up, for every lane");
+    world.advance(61_000);
+
+    assert_eq!(world.sent().len(), 2);
+}

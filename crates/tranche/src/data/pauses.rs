@@ -47,7 +47,10 @@ impl Pauses {
             }
             ReadError::Failed { .. } => self.again(),
             ReadError::Http(fault) => match fault {
-                HttpFault::Malformed | HttpFault::Tls | HttpFault::TooLarge => None,
+                HttpFault::Malformed
+                | HttpFault::Tls
+                | HttpFault::Certificate(_)
+                | HttpFault::TooLarge => None,
                 HttpFault::Dns
                 | HttpFault::ConnectionRefused
                 | HttpFault::Unreachable

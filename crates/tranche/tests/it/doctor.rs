@@ -3,6 +3,7 @@
 use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _, process::Stdio};
 
 use super::{
+    impostor::Impostor,
     peer::{Answer, Peer},
     place::{Place, Told},
     server::{KEY, SECRET, Server},
@@ -325,8 +326,23 @@ fn encryption_where_there_is_none() {
 
     fails(
         &at("doctor_tls_client", &format!("https://{}", server.address())),
-        &["no trusted encrypted connection", "mend: check the address", "write http:// or ws://"],
+        &["does not speak TLS", "mend: check the address and the port", "write http:// or ws://"],
     );
+}
+
+#[test]
+fn certificate_that_nobody_trusts() {
+    let impostor = Impostor::start("127.0.0.1");
+
+    fails(
+        &at("doctor_certificate", &format!("https://127.0.0.1:{}", impostor.port())),
+        &[
+            "no trusted connection: the certificate was made by nobody that is trusted",
+            "mend: something between here and the exchange reads along, such as a proxy",
+            "skip  key                nobody answers",
+        ],
+    );
+    assert_eq!(impostor.heard(), 0, "the key did not leave");
 }
 
 #[test]

@@ -5,6 +5,8 @@ mod backtest;
 mod data;
 mod demo;
 mod doctor;
+#[path = "../../../venue/tests/conformance/impostor.rs"]
+mod impostor;
 mod peer;
 mod place;
 mod refusals;

@@ -55,8 +55,8 @@ impl VenueAccount for BinanceAccount {
                 Ok(answer) => Outcome::Done(answer),
                 Err(outcome) => outcome,
             };
-            let Meter { used_weight, order_counts, banned_until } = meter;
-            Report { outcome, used_weight, order_counts, banned_until }
+            let Meter { spent, used_weight, order_counts, banned_until } = meter;
+            Report { outcome, spent, used_weight, order_counts, banned_until }
         })
     }
 

@@ -20,6 +20,7 @@ pub(super) enum Frame {
     Trade {
         tick: Tick,
         trade_id: TradeId,
+        received: Timestamp,
     },
     Best {
         best: Best,
@@ -54,18 +55,18 @@ pub(super) fn stream_name(symbol: &str, topic: Topic) -> String {
 pub(super) fn read(text: &str, catalog: &Catalog, at: Timestamp) -> Result<Frame, Unreadable> {
     let name = text.strip_prefix("{\"stream\":\"").and_then(|rest| rest.split_once('"'));
     match name.map(|(name, _)| name) {
-        Some(name) if name.ends_with("@trade") => trade(text, catalog),
+        Some(name) if name.ends_with("@trade") => trade(text, catalog, at),
         Some(name) if name.ends_with("@bookTicker") => best(text, catalog, at),
         Some(name) if name.ends_with("@kline_1m") => candle(text, catalog),
         Some(_) | None => control(text, catalog, at),
     }
 }
 
-fn trade(text: &str, catalog: &Catalog) -> Result<Frame, Unreadable> {
+fn trade(text: &str, catalog: &Catalog, at: Timestamp) -> Result<Frame, Unreadable> {
     let row = serde_json::from_str::<wire::Combined<wire::StreamTrade<'_>>>(text)?.data;
     let Some(listed) = catalog.find(&row.symbol) else { return Ok(Frame::Other) };
     let tick = parse::tick(&row, &listed)?;
-    Ok(Frame::Trade { tick, trade_id: TradeId::new(row.trade_id.into()) })
+    Ok(Frame::Trade { tick, trade_id: TradeId::new(row.trade_id.into()), received: at })
 }
 
 fn best(text: &str, catalog: &Catalog, at: Timestamp) -> Result<Frame, Unreadable> {
@@ -90,7 +91,7 @@ fn control(text: &str, catalog: &Catalog, at: Timestamp) -> Result<Frame, Unread
         // The same fields in another order, or a name with escapes.
         return match stream.as_ref() {
             "!serverShutdown" => Ok(Frame::Shutdown),
-            name if name.ends_with("@trade") => trade(text, catalog),
+            name if name.ends_with("@trade") => trade(text, catalog, at),
             name if name.ends_with("@bookTicker") => best(text, catalog, at),
             name if name.ends_with("@kline_1m") => candle(text, catalog),
             _ => Ok(Frame::Other),

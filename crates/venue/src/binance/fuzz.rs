@@ -1,48 +1,27 @@
 //! Any bytes at all: every reader answers, none throws.
 
 use proptest::prelude::*;
-use reqwest::header::HeaderMap;
-use tranche_model::{ids::Installation, time::Timestamp};
+use tranche_model::ids::Installation;
 
 use super::{
-    events, filters, frames,
     parse::{self, tests::SAMPLES},
-    refusal, wire,
+    probe::{self, Readers},
 };
-use crate::{catalog::Catalog, net::http::HttpAnswer};
 
-const NOW: Timestamp = Timestamp::from_ms(1_795_000_000_000);
 const HOUSE: Installation = Installation::new(7);
 
 /// Hands the bytes to every reader.
 fn read_all(bytes: &[u8], status: u16) {
-    let (listed, catalog) = (parse::tests::btc_usdt(), Catalog::new([parse::tests::btc_usdt()]));
-    let answer = HttpAnswer { status, headers: HeaderMap::new(), body: bytes.to_vec() };
-    drop(refusal::word(&answer, NOW));
-    drop(filters::listings(bytes));
-    if let Ok(row) = serde_json::from_slice::<wire::Order<'_>>(bytes)
-        && let Ok(parse::Seen::Own(report)) = parse::order(&row, &listed, HOUSE)
-    {
-        drop(parse::order_fills(&row, &report, &listed));
-    }
-    if let Ok(row) = serde_json::from_slice::<wire::Trade<'_>>(bytes) {
-        let _ = parse::trade(&row, &listed);
-    }
-    if let Ok(row) = serde_json::from_slice::<wire::Account<'_>>(bytes) {
-        drop(parse::balances(&row));
-    }
-    if let Ok(row) = serde_json::from_slice::<wire::Commission<'_>>(bytes) {
-        let _ = parse::fee_rates(&row);
-    }
-    if let Ok(row) = serde_json::from_slice::<wire::Kline<'_>>(bytes) {
-        let _ = parse::kline(&row);
-    }
+    let readers = Readers::new(parse::tests::btc_usdt(), HOUSE);
     let text = String::from_utf8_lossy(bytes);
-    drop(frames::read(&text, &catalog, NOW));
-    if let Ok(events::Frame::Event { text, .. }) = events::read(&text) {
-        drop(events::private_of(&text, HOUSE, &catalog));
-    }
-    drop(events::private_of(&text, HOUSE, &catalog));
+    let _ = probe::answer(status, &[], bytes);
+    let _ = probe::listings(bytes);
+    let _ = probe::account(bytes);
+    let _ = readers.order(bytes);
+    let _ = readers.rows(bytes);
+    let _ = readers.market_frame(&text);
+    let _ = readers.private_frame(&text);
+    let _ = readers.private_event(&text);
 }
 
 /// What is put in the place of a part of a message.

@@ -1,6 +1,9 @@
 //! Requests to the exchange: signed, timed, counted.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use reqwest::Method;
 use tokio::sync::Notify;
@@ -18,7 +21,7 @@ use crate::{
         http::{BodySize, Http, HttpAnswer, HttpFault, HttpRequest},
     },
     secret::ApiKey,
-    venue::ReadError,
+    venue::{Aside, ReadError},
 };
 
 /// How far a request may lag behind its stamp when it arrives ("Timing security").
@@ -36,6 +39,8 @@ pub(super) struct Pen {
 /// What the exchange counted, as its last answers say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Meter {
+    /// What was sent weighs, whatever became of it.
+    pub(super) spent: u32,
     pub(super) used_weight: Option<u32>,
     pub(super) order_counts: Vec<(Millis, u32)>,
     pub(super) banned_until: Option<Timestamp>,
@@ -59,6 +64,7 @@ pub(super) struct Rest {
     venue_clock: VenueClock,
     /// Wakes whoever keeps the clock.
     pub(super) resync: Notify,
+    aside: Mutex<Aside>,
 }
 
 impl Ask {
@@ -74,7 +80,8 @@ impl Ask {
 impl Rest {
     pub(super) fn new(name: &'static str, base: String, http: Http, clock: Arc<dyn Clock>) -> Self {
         let (venue_clock, resync) = (VenueClock::default(), Notify::new());
-        Self { name, base, http, clock, venue_clock, resync }
+        let aside = Mutex::new(Aside::default());
+        Self { name, base, http, clock, venue_clock, resync, aside }
     }
 
     /// The venue's time, estimated.
@@ -100,6 +107,7 @@ impl Rest {
             .with("recvWindow", RECEIVE_WINDOW_MS)
             .with("timestamp", &stamp.ms().to_string());
         let sealed = pen.signer.seal(params).ok_or(HttpFault::Malformed)?;
+        meter.spent = meter.spent.saturating_add(weight(&ask.method, ask.path));
         let is_form = ask.method == Method::POST;
         let (query, body) = if is_form { (String::new(), Some(sealed)) } else { (sealed, None) };
         let answer = self
@@ -122,6 +130,7 @@ impl Rest {
         size: BodySize,
         meter: &mut Meter,
     ) -> Result<(Word, HttpAnswer), HttpFault> {
+        meter.spent = meter.spent.saturating_add(weight(&ask.method, ask.path));
         let answer = self
             .http
             .send(HttpRequest {
@@ -138,14 +147,32 @@ impl Rest {
 
     /// The body of a public question that was answered.
     pub(super) async fn read(&self, ask: Ask, size: BodySize) -> Result<Vec<u8>, ReadError> {
-        let (word, answer) = self.public(ask, size, &mut Meter::default()).await?;
+        let mut meter = Meter::default();
+        let result = self.public(ask, size, &mut meter).await;
+        self.note_aside(meter.spent, meter.banned_until);
+        let (word, answer) = result?;
         self.body(word, answer)
     }
 
     /// The body of a signed question that was answered.
     pub(super) async fn read_signed(&self, pen: &Pen, ask: Ask) -> Result<Vec<u8>, ReadError> {
-        let (word, answer) = self.signed(pen, ask, None, &mut Meter::default()).await?;
+        let mut meter = Meter::default();
+        let result = self.signed(pen, ask, None, &mut meter).await;
+        self.note_aside(meter.spent, meter.banned_until);
+        let (word, answer) = result?;
         self.body(word, answer)
+    }
+
+    /// Something beside calls used the address.
+    pub(super) fn note_aside(&self, weight: u32, banned_until: Option<Timestamp>) {
+        let mut aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
+        aside.weight = aside.weight.saturating_add(weight);
+        aside.banned_until = aside.banned_until.max(banned_until);
+    }
+
+    /// What was noted since this was asked last.
+    pub(super) fn take_aside(&self) -> Aside {
+        std::mem::take(&mut self.aside.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn body(&self, word: Word, answer: HttpAnswer) -> Result<Vec<u8>, ReadError> {
@@ -221,9 +248,28 @@ impl Rest {
     }
 }
 
+/// What a request weighs ("REST API", each endpoint). `/sapi` has limits of its own.
+fn weight(method: &Method, path: &str) -> u32 {
+    match (method.as_str(), path) {
+        ("GET", "/api/v3/order" | "/api/v3/ticker/price") => 4,
+        ("GET", "/api/v3/openOrders") => 80,
+        (_, "/api/v3/klines") => 2,
+        (
+            _,
+            "/api/v3/exchangeInfo"
+            | "/api/v3/myTrades"
+            | "/api/v3/allOrders"
+            | "/api/v3/account"
+            | "/api/v3/account/commission",
+        ) => 20,
+        (_, path) if path.starts_with("/sapi/") => 0,
+        _ => 1,
+    }
+}
+
 impl Meter {
     /// Header names: `X-MBX-USED-WEIGHT-1M`, `X-MBX-ORDER-COUNT-10S`, `X-MBX-ORDER-COUNT-1D`.
-    fn read(&mut self, answer: &HttpAnswer) {
+    pub(super) fn read(&mut self, answer: &HttpAnswer) {
         let number = |name| answer.header(name).and_then(|text| text.trim().parse().ok());
         let weight = number("x-mbx-used-weight-1m").or_else(|| number("x-mbx-used-weight"));
         self.used_weight = weight.or(self.used_weight);

@@ -115,12 +115,13 @@ impl Feed {
     pub(super) async fn run(mut self) {
         let mut has_control = true;
         self.read_wishes();
+        let mut alarm = self.alarm();
         loop {
             // A connection without subscriptions is of no use to anybody.
             let is_open = !self.watched.is_empty() || !self.lines.is_empty();
-            let alarm = self.alarm();
+            let mut is_data = false;
             tokio::select! {
-                event = self.relay.next(), if is_open => self.handle(event),
+                event = self.relay.next(), if is_open => is_data = self.handle(event),
                 changed = self.wished.changed(), if has_control => {
                     has_control = changed.is_ok();
                     self.read_wishes();
@@ -128,8 +129,12 @@ impl Feed {
                 () = sleep_until(alarm) => {}
                 () = self.out.closed() => return,
             }
-            self.tell_overrun();
-            self.keep_lines().await;
+            // Data is most of what comes, and changes nothing about subscriptions.
+            if !is_data || !self.overrun.is_empty() {
+                self.tell_overrun();
+                self.keep_lines().await;
+                alarm = self.alarm();
+            }
         }
     }
 
@@ -162,12 +167,13 @@ impl Feed {
         self.gap(nameless, GapReason::Refused);
     }
 
-    fn handle(&mut self, event: RelayEvent) {
+    /// Whether it was data and nothing else.
+    fn handle(&mut self, event: RelayEvent) -> bool {
         match event {
             RelayEvent::Opened(number) => {
                 self.lines.insert(number, Line::new());
             }
-            RelayEvent::Text(number, text) => self.text(number, text.as_str()),
+            RelayEvent::Text(number, text) => return self.text(number, text.as_str()),
             RelayEvent::Lost { line, was_current, fault } => {
                 self.lines.remove(&line);
                 if was_current {
@@ -176,12 +182,14 @@ impl Feed {
             }
             RelayEvent::Unreachable(fault) => {
                 tracing::warn!(%fault, "the market stream cannot be opened");
+                self.shared.note_denied(fault);
                 if self.relay.current().is_none() {
                     let all = self.watched.iter().map(|(id, _)| *id).collect();
                     self.gap(all, fault.into());
                 }
             }
         }
+        false
     }
 
     /// A successor that has everything goes on where the lost line ended; else there is a gap.
@@ -198,30 +206,34 @@ impl Feed {
         self.gap(live, fault.into());
     }
 
-    fn text(&mut self, number: LineNo, text: &str) {
+    fn text(&mut self, number: LineNo, text: &str) -> bool {
         let frame = match frames::read(text, &self.shared.catalog, self.shared.rest.now()) {
             Ok(frame) => frame,
             Err(error) => {
                 tracing::warn!(%error, bytes = text.len(), "a market frame cannot be read");
-                return;
+                return true;
             }
         };
         match frame {
             Frame::Answer { id, is_ok } => self.answered(number, id, is_ok),
             Frame::Shutdown if self.relay.current() == Some(number) => self.relay.retire(),
             Frame::Shutdown => self.relay.drop_line(number, SocketFault::Closed),
-            Frame::Other => {}
+            Frame::Other => return true,
             Frame::Trade { .. } | Frame::Best { .. } | Frame::Candle { .. } => {
                 if self.relay.current() == Some(number) {
                     self.pass_on(&frame);
-                } else if let Some(line) = self.lines.get_mut(&number) {
+                    return true;
+                }
+                if let Some(line) = self.lines.get_mut(&number) {
                     line.held.push_back(frame);
-                    if HELD_MAX <= line.held.len() && line.ready_at.is_some() {
-                        self.take_over(number);
+                    if line.held.len() < HELD_MAX || line.ready_at.is_none() {
+                        return true;
                     }
+                    self.take_over(number);
                 }
             }
         }
+        false
     }
 
     fn answered(&mut self, number: LineNo, id: u64, is_ok: bool) {
@@ -243,9 +255,10 @@ impl Feed {
     /// Each trade, book and candle once, none older than the last.
     fn pass_on(&mut self, frame: &Frame) {
         let event = match *frame {
-            Frame::Trade { tick, trade_id } => {
+            Frame::Trade { tick, trade_id, received } => {
                 let newest = &mut self.newest.entry(tick.instrument).or_default().trade;
-                advance(newest, trade_id).then_some(MarketEvent::Trade { tick, trade_id })
+                let event = MarketEvent::Trade { tick, trade_id, received };
+                advance(newest, trade_id).then_some(event)
             }
             Frame::Best { best, update } => {
                 let newest = &mut self.newest.entry(best.instrument).or_default().update;
@@ -260,7 +273,9 @@ impl Feed {
         };
         let Some(event) = event else { return };
         let instrument = event.instrument();
-        let is_watched = instrument.is_some_and(|id| self.watched.iter().any(|(of, _)| *of == id));
+        let is_watched = instrument.is_some_and(|id| {
+            self.watched.range((id, Topic::Trades)..=(id, Topic::Candles)).next().is_some()
+        });
         if is_watched {
             self.emit(event);
         }

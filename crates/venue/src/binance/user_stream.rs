@@ -13,7 +13,7 @@ use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
 };
-use tranche_model::ids::Installation;
+use tranche_model::{ids::Installation, time::Millis};
 
 use super::{
     Shared,
@@ -34,6 +34,8 @@ use crate::{
 /// Messages that wait for one account.
 const MESSAGES_MAX: usize = 1024;
 const JOINING_MAX: usize = 1024;
+/// What opening a connection weighs, and each request about a subscription.
+const MESSAGE_WEIGHT: u32 = 2;
 const MESSAGE_PAUSE: Duration = Duration::from_millis(250);
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// After a refusal that only a person can lift.
@@ -43,6 +45,8 @@ const ASK_SOON: Duration = Duration::from_secs(5);
 /// How often accounts that are not listened to are looked for.
 const ROUND: Duration = Duration::from_secs(2);
 const HELD_MAX: usize = 20_000;
+/// Without a word on how long ("IP Limits").
+const BAN_DEFAULT: Millis = Millis::from_secs(120);
 
 /// What an account brings along.
 #[derive(Debug)]
@@ -124,6 +128,7 @@ impl Hub {
     fn handle(&mut self, event: RelayEvent) {
         match event {
             RelayEvent::Opened(number) => {
+                self.shared.rest.note_aside(MESSAGE_WEIGHT, None);
                 let line = Line { send_at: timer_now(), ready_at: None, held: VecDeque::new() };
                 self.lines.insert(number, line);
                 if self.relay.current().is_none() {
@@ -134,6 +139,7 @@ impl Hub {
             RelayEvent::Lost { line, was_current, fault } => self.lost(line, was_current, fault),
             RelayEvent::Unreachable(fault) => {
                 tracing::warn!(%fault, "the private stream cannot be opened");
+                self.shared.note_denied(fault);
                 if self.relay.current().is_none() {
                     for member in self.members.values_mut() {
                         member.tell(PrivateMessage::Lost { reason: fault.into() });
@@ -262,6 +268,7 @@ impl Hub {
                 if let Standing::Active(subscription) = standing {
                     self.last_request = self.last_request.saturating_add(1);
                     let text = events::unsubscribe(self.last_request, subscription);
+                    self.shared.rest.note_aside(MESSAGE_WEIGHT, None);
                     self.relay.send(number, text).await;
                 }
             }
@@ -294,6 +301,7 @@ impl Hub {
             messages.push((number, text));
         }
         for (number, text) in messages {
+            self.shared.rest.note_aside(MESSAGE_WEIGHT, None);
             self.relay.send(number, text).await;
         }
         self.notice_ready();
@@ -357,7 +365,12 @@ impl Shared {
                 (ASK_SOON, LostReason::Refused(refusal))
             }
             Word::No(refusal) => (ASK_AGAIN, LostReason::Refused(refusal)),
-            Word::Wait { retry_at, .. } => {
+            Word::Wait { retry_at, is_ban } => {
+                if is_ban {
+                    let now = self.rest.now();
+                    let until = if retry_at <= now { now.plus(BAN_DEFAULT) } else { retry_at };
+                    self.rest.note_aside(0, Some(until));
+                }
                 let told = Duration::from_millis(retry_at.since(self.rest.now()).ms().into());
                 let wait = if told.is_zero() { ASK_AGAIN } else { told.max(ASK_SOON) };
                 (wait, LostReason::Refused(refusal(-1003, "the exchange asks to wait")))

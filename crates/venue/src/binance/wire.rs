@@ -191,6 +191,14 @@ impl<'de> Visitor<'de> for KlineVisitor {
     }
 }
 
+/// A row of `ticker/price`.
+#[derive(Debug, Deserialize)]
+pub(super) struct LastPrice<'a> {
+    #[serde(borrow)]
+    pub(super) symbol: Cow<'a, str>,
+    pub(super) price: &'a str,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ExchangeInfo<'a> {

@@ -79,8 +79,11 @@ pub enum HttpFault {
     Dns,
     #[error("the host refuses connections")]
     ConnectionRefused,
-    #[error("no trusted encrypted connection: wrong certificate, or no TLS at this port")]
+    #[error("no encrypted connection: what answers there does not speak TLS")]
     Tls,
+    /// The other side speaks TLS, and cannot prove who it is.
+    #[error("no trusted connection: the certificate {0}")]
+    Certificate(BadCertificate),
     #[error("no connection to the host")]
     Unreachable,
     #[error("no answer in time")]
@@ -91,6 +94,21 @@ pub enum HttpFault {
     TooLarge,
 }
 
+/// What is wrong with a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+pub enum BadCertificate {
+    #[error("was made by nobody that is trusted")]
+    Untrusted,
+    #[error("is for another name")]
+    Name,
+    #[error("has expired, or this machine's clock is far ahead")]
+    Expired,
+    #[error("is not valid yet, or this machine's clock is far behind")]
+    NotYet,
+    #[error("is not accepted")]
+    Other,
+}
+
 impl HttpFault {
     /// Whether the peer may have read the request.
     pub const fn may_have_left(self) -> bool {
@@ -99,6 +117,7 @@ impl HttpFault {
             | Self::Dns
             | Self::ConnectionRefused
             | Self::Tls
+            | Self::Certificate(_)
             | Self::Unreachable => false,
             Self::Timeout | Self::Broken | Self::TooLarge => true,
         }
@@ -192,8 +211,8 @@ fn fault(error: &reqwest::Error) -> HttpFault {
     }
     let mut source = error.source();
     while let Some(inner) = source {
-        if inner.is::<rustls::Error>() {
-            return HttpFault::Tls;
+        if let Some(error) = inner.downcast_ref::<rustls::Error>() {
+            return tls_fault(error);
         }
         if let Some(io) = inner.downcast_ref::<io::Error>() {
             let found = connect_fault(io);
@@ -208,8 +227,8 @@ fn fault(error: &reqwest::Error) -> HttpFault {
 
 /// What an IO error while connecting means.
 pub(crate) fn connect_fault(error: &io::Error) -> HttpFault {
-    if is_tls(error) {
-        return HttpFault::Tls;
+    if let Some(error) = tls_error(error) {
+        return tls_fault(error);
     }
     if error.kind() == io::ErrorKind::ConnectionRefused {
         return HttpFault::ConnectionRefused;
@@ -217,10 +236,23 @@ pub(crate) fn connect_fault(error: &io::Error) -> HttpFault {
     HttpFault::Unreachable
 }
 
-/// Whether an error of TLS is wrapped in it, however often.
-fn is_tls(error: &io::Error) -> bool {
-    let Some(inner) = error.get_ref() else { return false };
-    inner.is::<rustls::Error>() || inner.downcast_ref::<io::Error>().is_some_and(is_tls)
+/// The error of TLS that is wrapped in it, however often.
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    let inner = error.get_ref()?;
+    inner.downcast_ref::<rustls::Error>().or_else(|| tls_error(inner.downcast_ref::<io::Error>()?))
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "foreign enums; all other cases say the same")]
+pub(crate) fn tls_fault(error: &rustls::Error) -> HttpFault {
+    use rustls::CertificateError as E;
+    let rustls::Error::InvalidCertificate(error) = error else { return HttpFault::Tls };
+    HttpFault::Certificate(match error {
+        E::UnknownIssuer => BadCertificate::Untrusted,
+        E::NotValidForName | E::NotValidForNameContext { .. } => BadCertificate::Name,
+        E::Expired | E::ExpiredContext { .. } => BadCertificate::Expired,
+        E::NotValidYet | E::NotValidYetContext { .. } => BadCertificate::NotYet,
+        _ => BadCertificate::Other,
+    })
 }
 
 impl HttpAnswer {

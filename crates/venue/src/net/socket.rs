@@ -15,13 +15,14 @@ use tokio::{
 use tokio_tungstenite::{
     Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
     tungstenite::{
-        Bytes, Error, Message, Utf8Bytes, client::IntoClientRequest as _, protocol::WebSocketConfig,
+        Bytes, Error, Message, Utf8Bytes, client::IntoClientRequest as _, error::TlsError,
+        protocol::WebSocketConfig,
     },
 };
 
 use super::{
     clock::timer_now,
-    http::{HttpFault, connect_fault},
+    http::{HttpFault, connect_fault, tls_fault},
 };
 
 /// Limits of a socket.
@@ -196,6 +197,7 @@ fn open_fault(error: &Error) -> SocketFault {
                 .and_then(|text| text.trim().parse().ok())
                 .map(Duration::from_secs),
         },
+        Error::Tls(TlsError::Rustls(error)) => tls_fault(error).into(),
         Error::Tls(_) => HttpFault::Tls.into(),
         Error::Io(io) => connect_fault(io).into(),
         Error::Protocol(_) | Error::HttpFormat(_) | Error::Utf8(_) | Error::Capacity(_) => {

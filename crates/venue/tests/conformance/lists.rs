@@ -1,6 +1,6 @@
 //! What an exchange says of its instruments.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use tranche_model::{
     candle::Candle,
@@ -33,6 +33,17 @@ pub(crate) async fn listings_say_every_rule(scene: Scene) {
     }
     assert!(listings.order_limits.contains(&(Millis::from_secs(10), limits::ORDERS)));
     assert!(listings.weight_per_minute.is_some());
+}
+
+pub(crate) async fn last_prices_are_those_of_the_market(scene: Scene) {
+    scene.price("51234.56");
+
+    let prices = scene.venue.prices(BTreeSet::from([BTC, UNNAMED])).await.unwrap();
+
+    assert_eq!(prices, [(BTC, price("51234.56"))]);
+    let aside = scene.venue.aside();
+    assert!(0 < aside.weight, "it is said what it weighed");
+    assert_eq!(aside.banned_until, None);
 }
 
 pub(crate) async fn candles_are_closed_ones(scene: Scene) {

@@ -12,6 +12,7 @@ mod binance;
 mod ear;
 mod events;
 mod evidence;
+mod impostor;
 mod keys;
 mod lists;
 mod lost;

@@ -9,7 +9,7 @@ use tokio::{
 use tranche_model::record::Outcome;
 use tranche_venue::{
     net::{
-        http::HttpFault,
+        http::{BadCertificate, HttpFault},
         socket::SocketFault,
         tasks::{Task, spawn},
     },
@@ -22,6 +22,7 @@ use tranche_venue::{
 use crate::{
     bench::{Place, Wiring},
     ear::Ear,
+    impostor::Impostor,
     scene::{BTC, HOUSE, Scene, connect, wiring},
 };
 
@@ -110,6 +111,16 @@ pub(crate) async fn a_port_without_encryption_is_named(scene: Scene) {
     let venue = at(&scene, format!("https://127.0.0.1:{port}"), format!("wss://127.0.0.1:{port}"));
 
     is_nobody(&scene, &*venue, HttpFault::Tls).await;
+}
+
+pub(crate) async fn a_certificate_that_nobody_trusts_is_named(scene: Scene) {
+    let impostor = Impostor::start("127.0.0.1");
+    let port = impostor.port();
+    let venue = at(&scene, format!("https://127.0.0.1:{port}"), format!("wss://127.0.0.1:{port}"));
+
+    is_nobody(&scene, &*venue, HttpFault::Certificate(BadCertificate::Untrusted)).await;
+
+    assert_eq!(impostor.heard(), 0, "not a byte of a request left");
 }
 
 pub(crate) async fn an_unknown_host_is_named(scene: Scene) {

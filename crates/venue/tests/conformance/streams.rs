@@ -53,7 +53,7 @@ impl Heard {
 
     fn trades(&self) -> Vec<(Tick, TradeId)> {
         let trade = |event: &MarketEvent| match event {
-            MarketEvent::Trade { tick, trade_id } => Some((*tick, *trade_id)),
+            MarketEvent::Trade { tick, trade_id, .. } => Some((*tick, *trade_id)),
             MarketEvent::Best(_)
             | MarketEvent::Candle { .. }
             | MarketEvent::Live(_)

@@ -31,6 +31,7 @@ macro_rules! suite {
                 lists:
                     listings_say_every_rule,
                     candles_are_closed_ones,
+                    last_prices_are_those_of_the_market,
                     fees_are_those_of_the_account;
                 streams:
                     the_market_is_told_from_live_on,
@@ -52,7 +53,8 @@ macro_rules! suite {
                     who_goes_on_is_throttled_then_banned,
                     a_ban_is_told_with_its_end,
                     too_many_orders_wait_for_the_next_window,
-                    what_was_used_is_told;
+                    what_was_used_is_told,
+                    what_is_used_beside_calls_is_told;
                 timing:
                     a_clock_that_moved_is_refused_until_it_is_measured,
                     a_refused_stamp_has_the_clock_measured,
@@ -77,6 +79,7 @@ macro_rules! suite {
                     a_closed_port_is_named,
                     another_service_is_named,
                     a_port_without_encryption_is_named,
+                    a_certificate_that_nobody_trusts_is_named,
                     an_unknown_host_is_named;
             }
         }

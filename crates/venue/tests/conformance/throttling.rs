@@ -94,3 +94,21 @@ pub(crate) async fn what_was_used_is_told(scene: Scene) {
     let report = scene.call(scene.placement(scene.resting())).await;
     assert!(!report.order_counts.is_empty());
 }
+
+pub(crate) async fn what_is_used_beside_calls_is_told(scene: Scene) {
+    scene.venue.aside();
+
+    scene.venue.server_time().await.unwrap();
+    let asked = scene.venue.aside();
+    scene.bench.ban(60);
+    let refused = scene.venue.server_time().await;
+    let banned = scene.venue.aside();
+
+    assert!(1 <= asked.weight, "{asked:?}");
+    assert_eq!(asked.banned_until, None);
+    let Err(ReadError::Throttled { retry_at, banned: true }) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(banned.banned_until, Some(retry_at));
+    assert_eq!(scene.venue.aside().banned_until, None, "it is told once");
+}

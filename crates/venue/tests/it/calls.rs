@@ -124,6 +124,26 @@ async fn limits_and_bans_are_told() {
 }
 
 #[tokio::test]
+async fn a_call_says_what_all_its_requests_weighed() {
+    let since = NOW.minus(Millis::from_secs(3 * 86_400));
+    let peer = exchange(|request| match request.path.as_str() {
+        ORDER => answer(200, order_row(9, 0)),
+        _ => answer(200, "[]"),
+    });
+    let peer = peer.await;
+    let binance = start(settings(peer.port, CLOSED_PORT));
+    let account = account(&binance, "key");
+
+    let placed = account.call(place()).await;
+    let trades = account.call(Call::Trades { instrument: BTC, since }).await;
+    let highs = account.call(Call::Highs { instrument: BTC, since }).await;
+
+    let days = u32::try_from(peer.requests("/api/v3/myTrades").len()).unwrap();
+    assert!(3 <= days);
+    assert_eq!((placed.spent, trades.spent, highs.spent), (1, 20 * days, 6));
+}
+
+#[tokio::test]
 async fn without_a_connection_nothing_was_sent() {
     let binance = start(settings(CLOSED_PORT, CLOSED_PORT));
     let report = account(&binance, "key").call(place()).await;

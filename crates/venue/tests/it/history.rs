@@ -184,3 +184,25 @@ async fn candles_are_paged_and_the_running_one_is_left_out() {
     };
     assert!(candles.windows(2).all(is_next));
 }
+
+#[tokio::test]
+async fn a_page_that_is_exactly_full_is_the_last_question() {
+    const MINUTE: i64 = 60_000;
+    let peer = exchange(|request| {
+        let from = number(request, "startTime").unwrap();
+        let row = |open| format!(r#"[{open},"1","2","0.5","1.5","3",{},"0"]"#, open + MINUTE - 1);
+        let rows: Vec<String> = (0..1000).map(|place| row(from + place * MINUTE)).collect();
+        answer(200, format!("[{}]", rows.join(",")))
+    })
+    .await;
+    let binance = start(settings(peer.port, 1));
+    let from = NOW.ms() / DAY * DAY - 2 * DAY;
+    let to = Timestamp::from_ms(from + 1000 * MINUTE);
+    let from = Timestamp::from_ms(from);
+    let range = CandleRange { instrument: BTC, interval: Interval::Minute1, from, to };
+
+    let candles = binance.candles(range).await.unwrap();
+
+    assert_eq!(candles.len(), 1000);
+    assert_eq!(peer.requests("/api/v3/klines").len(), 1);
+}

@@ -266,7 +266,7 @@ fn market_frames_are_read() {
     let catalog = Catalog::new([btc_usdt()]);
     let read = |text: &str| frames::read(text, &catalog, NOW).unwrap();
 
-    let Frame::Trade { tick, trade_id } = read(TRADE) else { panic!() };
+    let Frame::Trade { tick, trade_id, received: NOW } = read(TRADE) else { panic!() };
     assert_eq!(
         (trade_id, tick.price.to_string()),
         (TradeId::new(3_735_683_259), "61837.63".into())
