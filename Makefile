@@ -1,7 +1,7 @@
 # The door to everything. The logic is in `cargo xtask` (xtask/), which is Rust and has tests.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test bench audit
+.PHONY: help demo check test bench fuzz audit
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -17,6 +17,9 @@ test: ## format, Clippy, tidy, every test: what the pull request runs
 
 bench: ## every benchmark
 	cargo xtask bench
+
+fuzz: ## one fuzz target for a while; ARGS="venue_order --for 60s", ARGS=list names them
+	cargo xtask fuzz $(ARGS)
 
 audit: ## licences, sources, bans and known holes of the dependencies
 	cargo xtask audit

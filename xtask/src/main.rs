@@ -1,4 +1,4 @@
-//! The developer's commands: `cargo xtask check`, `test`, `tidy`, `bench`, `audit`,
+//! The developer's commands: `cargo xtask check`, `test`, `tidy`, `bench`, `fuzz`, `audit`,
 //! `drill`.
 //!
 //! `make` calls these; the logic lives here, so that it is Rust and has tests.
@@ -6,6 +6,7 @@
 mod audit;
 mod bench;
 mod drill;
+mod fuzz;
 mod gates;
 mod steps;
 mod tidy;
@@ -17,6 +18,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   test    format, Clippy, tidy, every test: what the pull request runs
   tidy    the rules of the house that neither the compiler nor Clippy can hold
   bench   every benchmark
+  fuzz    one target of fuzz/, or `all`, for a while; `list` names them
   audit   licences, sources, bans and known holes of the dependencies
   drill   plants known bugs one at a time and sees whether the tests find them";
 
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         ["test"] => gates::test(),
         ["tidy"] => tidy::run(),
         ["bench"] => bench::bench(),
+        ["fuzz", rest @ ..] => fuzz::fuzz(rest),
         ["audit"] => audit::audit(),
         ["drill", options @ ..] => drill::run(options),
         _ => Err(USAGE.to_owned()),

@@ -73,7 +73,7 @@ fn option_from_environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn judge(line: &str, status: io::Result<ExitStatus>) -> Result<(), String> {
+pub(crate) fn judge(line: &str, status: io::Result<ExitStatus>) -> Result<(), String> {
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("failed ({status}): {line}")),

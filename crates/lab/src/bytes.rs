@@ -60,7 +60,7 @@ fn io_fault(error: &io::Error, ending: &'static str) -> Fault {
 }
 
 /// Unpacks all frames of a zstd file and compares their checksums.
-pub(crate) fn unpack(packed: &[u8]) -> Result<Vec<u8>, Fault> {
+pub fn unpack(packed: &[u8]) -> Result<Vec<u8>, Fault> {
     let mut rest = packed;
     let mut unpacked = Vec::new();
     if packed.is_empty() {

@@ -22,5 +22,7 @@ pub mod generate;
 pub mod fault;
 
 mod bytes;
+#[doc(hidden)]
+pub use bytes::unpack;
 mod number;
 mod table;

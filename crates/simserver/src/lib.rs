@@ -17,6 +17,8 @@ mod feed;
 mod http;
 mod keys;
 mod market;
+#[doc(hidden)]
+pub mod probe;
 mod server;
 mod settings;
 mod socket;

@@ -60,15 +60,10 @@ impl Server {
         feed: Box<dyn Feed>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, BindError> {
-        let instruments = settings.instruments.clone();
-        let instruments = Instruments::new(instruments).ok_or(BindError::Instruments)?;
-        let keys = keys(&settings, clock.as_ref())?;
+        let host = host(&settings, feed, clock)?;
         let exchange = listen(settings.listen).await?;
         let control = listen(settings.control).await?;
-        let world = World::new(&settings, instruments, keys, clock)?;
-        let recording = Recording::new(feed, settings.speed);
-        let shared = Arc::new(Shared::new(world, recording, &settings));
-        Ok(Self { host: Host { shared, tasks: Tasks::new() }, exchange, control })
+        Ok(Self { host, exchange, control })
     }
 
     /// Where clients connect.
@@ -138,6 +133,21 @@ impl Running {
     pub async fn stop(self) {
         self.host.tasks.stop().await;
     }
+}
+
+/// Everything but the addresses.
+pub(crate) fn host(
+    settings: &Settings,
+    feed: Box<dyn Feed>,
+    clock: Arc<dyn Clock>,
+) -> Result<Host, BindError> {
+    let instruments = settings.instruments.clone();
+    let instruments = Instruments::new(instruments).ok_or(BindError::Instruments)?;
+    let keys = keys(settings, clock.as_ref())?;
+    let world = World::new(settings, instruments, keys, clock)?;
+    let recording = Recording::new(feed, settings.speed);
+    let shared = Arc::new(Shared::new(world, recording, settings));
+    Ok(Host { shared, tasks: Tasks::new() })
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {

@@ -45,14 +45,22 @@ const fn field(name: &'static str, kind: Kind) -> Field {
 
 /// A bot's checked settings, and where they stand.
 #[derive(Debug, Clone)]
-pub(crate) struct BotFile {
+pub struct BotFile {
     document: Document,
-    pub(crate) config: Config,
+    pub config: Config,
 }
 
 impl BotFile {
-    pub(crate) fn read(path: &Path) -> Result<Self> {
-        let document = Document::read(path, &FIELDS)?;
+    pub fn read(path: &Path) -> Result<Self> {
+        Self::of(Document::read(path, &FIELDS)?)
+    }
+
+    /// Reads the text of a file; `name` is what errors call it.
+    pub fn parse(name: &str, text: String) -> Result<Self> {
+        Self::of(Document::of(name.to_owned(), text, &FIELDS)?)
+    }
+
+    fn of(document: Document) -> Result<Self> {
         check_pairs(&document)?;
         let draft: Draft = document.parse()?;
         let config = Config::try_from(draft)
@@ -60,12 +68,12 @@ impl BotFile {
         Ok(Self { document, config })
     }
 
-    pub(crate) fn pairs(&self) -> &[Symbol] {
+    pub fn pairs(&self) -> &[Symbol] {
         self.config.pairs()
     }
 
     /// Refuses settings whose orders the instrument does not take at `price`.
-    pub(crate) fn check(&self, instrument: &Instrument, price: Price) -> Result<()> {
+    pub fn check(&self, instrument: &Instrument, price: Price) -> Result<()> {
         self.config.check_instrument(instrument, Some(price)).map_err(|error| {
             let text = format!("{error} ({} at {price})", instrument.symbol);
             self.document.fault(error.field, &text)
@@ -73,7 +81,7 @@ impl BotFile {
     }
 
     /// An error about one of the settings.
-    pub(crate) fn fault(&self, field: &str, text: &str) -> anyhow::Error {
+    pub fn fault(&self, field: &str, text: &str) -> anyhow::Error {
         self.document.fault(field, text)
     }
 }

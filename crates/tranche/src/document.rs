@@ -9,13 +9,13 @@ use toml::{Table, Value};
 
 /// A setting that a file may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Field {
-    pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
+pub struct Field {
+    pub name: &'static str,
+    pub kind: Kind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     Text,
     Texts,
     /// Digits in quotes: binary fractions are not exact.
@@ -26,28 +26,33 @@ pub(crate) enum Kind {
 
 /// A file that holds only known settings, each of its kind.
 #[derive(Debug, Clone)]
-pub(crate) struct Document {
+pub struct Document {
     name: String,
     text: String,
 }
 
 impl Document {
-    pub(crate) fn read(path: &Path, fields: &[Field]) -> Result<Self> {
+    pub fn read(path: &Path, fields: &[Field]) -> Result<Self> {
         let name = path.display().to_string();
         let text = fs::read_to_string(path)
             .with_context(|| format!("{name}: cannot be read, give the path of a TOML file"))?;
+        Self::of(name, text, fields)
+    }
+
+    /// From a text that was read already; `name` is what errors call it.
+    pub fn of(name: String, text: String, fields: &[Field]) -> Result<Self> {
         let document = Self { name, text };
         document.check(fields)?;
         Ok(document)
     }
 
     /// The settings as a value.
-    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T> {
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
         toml::from_str(&self.text).map_err(|error| self.syntax(&error))
     }
 
     /// An error with the file and the line of a setting.
-    pub(crate) fn fault(&self, field: &str, text: &str) -> anyhow::Error {
+    pub fn fault(&self, field: &str, text: &str) -> anyhow::Error {
         match self.line_of(field) {
             Some(line) => anyhow!("{}, line {line}: {text}", self.name),
             None => anyhow!("{}: {text}", self.name),
@@ -131,7 +136,7 @@ fn unknown(key: &str, fields: &[Field]) -> String {
 }
 
 /// The name that takes the fewest changes, if it is near enough to be meant.
-pub(crate) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let near = names.map(|name| (changes(word, name), name)).min()?;
     (near.0 <= near.1.len().max(6) / 3).then_some(near.1)
 }

@@ -1,14 +1,12 @@
 //! The binary: trades over past markets, shows bots at work, repeats what was recorded.
 
 mod backtest;
-mod bot_file;
 mod cli;
 mod console;
 mod data;
 mod dates;
 mod demo;
 mod doctor;
-mod document;
 mod feed;
 mod logs;
 mod market;
@@ -25,6 +23,7 @@ use std::{io, process::ExitCode};
 
 use anyhow::Result;
 use clap::Parser as _;
+use tranche::{bot_file, document};
 
 use crate::{
     cli::{Arguments, Task},

@@ -6,7 +6,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use serde_json::{Map, Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tranche_model::{ids::AccountId, time::Timestamp};
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     socket::{self, Socket, Talk},
     world::{
         Key, Shared, World,
-        hub::{ConnectionId, Kind, Session, Subscription},
+        hub::{ConnectionId, Kind, Out, Session, Subscription},
     },
 };
 
@@ -52,6 +52,16 @@ pub(crate) fn connect(shared: &Shared, ip: IpAddr, is_api: bool) -> Option<Answe
 }
 
 pub(crate) async fn serve(host: Host, socket: Socket, ip: IpAddr, query: &str) {
+    let (mut line, ends) = open(&host, ip, query);
+    socket::run(&host, socket, ends, &mut line).await;
+}
+
+/// A connection without a session.
+pub(crate) fn open(
+    host: &Host,
+    ip: IpAddr,
+    query: &str,
+) -> (impl Talk + use<>, (ConnectionId, mpsc::Receiver<Out>)) {
     let params = Params::of_request(query.as_bytes(), b"").unwrap_or_default();
     let returns_limits = params.get("returnRateLimits") != Some("false");
     let (id, inlet) = {
@@ -59,8 +69,8 @@ pub(crate) async fn serve(host: Host, socket: Socket, ip: IpAddr, query: &str) {
         let now = world.now();
         world.hub.open(Kind::Api(Session::new(now, returns_limits)))
     };
-    let mut line = Line { host: host.clone(), id, ip, room: Arc::new(Semaphore::new(LATE_MAX)) };
-    socket::run(&host, socket, (id, inlet), &mut line).await;
+    let room = Arc::new(Semaphore::new(LATE_MAX));
+    (Line { host: host.clone(), id, ip, room }, (id, inlet))
 }
 
 struct Line {

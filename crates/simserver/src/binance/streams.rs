@@ -3,11 +3,12 @@
 //! Binance spot API documents, "WebSocket Streams", "Live Subscribing/Unsubscribing" (2026-07-21).
 
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 use crate::{
     http::Host,
     socket::{self, Socket, Talk},
-    world::hub::{ConnectionId, Kind, combined},
+    world::hub::{ConnectionId, Kind, Out, combined},
 };
 
 use super::params::Params;
@@ -16,6 +17,16 @@ use super::params::Params;
 const ID_MAX: usize = 36;
 
 pub(crate) async fn serve(host: Host, socket: Socket, path: &str, query: &str) {
+    let (mut line, ends) = open(&host, path, query);
+    socket::run(&host, socket, ends, &mut line).await;
+}
+
+/// A connection that is subscribed to what its address names.
+pub(crate) fn open(
+    host: &Host,
+    path: &str,
+    query: &str,
+) -> (impl Talk + use<>, (ConnectionId, mpsc::Receiver<Out>)) {
     let is_combined = path == "/stream";
     let names = if is_combined {
         let params = Params::of_request(query.as_bytes(), b"").unwrap_or_default();
@@ -35,8 +46,7 @@ pub(crate) async fn serve(host: Host, socket: Socket, path: &str, query: &str) {
         world.close_candles();
         (id, inlet)
     };
-    let mut line = Line { host: host.clone(), id, second: 0, heard: 0 };
-    socket::run(&host, socket, (id, inlet), &mut line).await;
+    (Line { host: host.clone(), id, second: 0, heard: 0 }, (id, inlet))
 }
 
 /// One client on the market streams.

@@ -5,6 +5,7 @@ mod backtest;
 mod data;
 mod demo;
 mod doctor;
+mod fuzz;
 #[path = "../../../venue/tests/conformance/impostor.rs"]
 mod impostor;
 mod peer;
