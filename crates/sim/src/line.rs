@@ -177,10 +177,11 @@ impl Line {
 
     /// Whether nothing of what comes now is held up or changed.
     fn is_faultless(&self) -> bool {
-        let LinePlan { calls, events, unreadable, events_first } = &self.plan;
+        let LinePlan { calls, events, unreadable, unfindable, events_first } = &self.plan;
         calls.is_empty()
             && events.is_empty()
             && unreadable.is_empty()
+            && !unfindable
             && !events_first
             && self.pending.is_empty()
     }
