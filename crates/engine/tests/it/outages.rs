@@ -123,7 +123,7 @@ async fn a_clock_that_is_an_hour_off_is_measured_and_trades() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_where_nobody_is_or_somebody_else() {
+async fn nothing_is_lost_where_nobody_is() {
     let places = [
         ("http://127.0.0.1:1".to_owned(), "ws://127.0.0.1:1".to_owned()),
         ("https://exchange.invalid".to_owned(), "wss://exchange.invalid".to_owned()),
