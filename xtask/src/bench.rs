@@ -11,6 +11,8 @@ use figures::Figures;
 const PAGE: &str = "docs/benchmarks.md";
 const CRITERION: [&str; 7] =
     ["bench", "--package", "tranche-lab", "--bench", "step", "--bench", "backtest"];
+const WIRE: [&str; 5] = ["bench", "--package", "tranche-venue", "--bench", "wire"];
+const STREAM: [&str; 5] = ["bench", "--package", "tranche-engine", "--bench", "stream"];
 const WAITING: [&str; 5] = ["bench", "--package", "tranche-lab", "--bench", "waiting"];
 
 pub(crate) fn bench() -> Result<(), String> {
@@ -21,9 +23,16 @@ pub(crate) fn bench() -> Result<(), String> {
     say("==> memory, ticks and hits");
     let path = waiting.display().to_string();
     cargo(&[&WAITING[..], &["--", "--json", &path]].concat())?;
+    say("==> frames and signatures");
+    cargo(&WIRE)?;
+    say("==> a recorded stream over a socket");
+    let stream = target.join("stream.json");
+    let path = stream.display().to_string();
+    cargo(&[&STREAM[..], &["--", "--json", &path]].concat())?;
     let mut figures = Figures::default();
     figures.read_criterion(&target.join("criterion"))?;
     figures.read_json(&waiting)?;
+    figures.read_json(&stream)?;
     let page = table::page(&figures, &machine());
     fs::write(root().join(PAGE), page).map_err(|error| format!("cannot write {PAGE}: {error}"))?;
     say(&format!("written: {PAGE}"));

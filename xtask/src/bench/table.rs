@@ -22,6 +22,7 @@ enum Show {
     PerSecond,
     Bytes,
     Number,
+    Count,
 }
 
 #[derive(Clone, Copy)]
@@ -150,6 +151,43 @@ const JOURNAL: [Row; 12] = [
     row("snapshot of a bot with six orders: decode", "journal/decode-bot", Show::Nanos),
 ];
 
+const FINDER: &str = "a finder that knows the places";
+const BORROWED: &str = "serde_json, borrowed";
+
+const FRAMES: [Row; 5] = [
+    row("trade", "parse/trade", Show::Nanos).beside("parse/limit-trade", FINDER),
+    row("trade", "parse/trade", Show::Nanos).beside("parse/serde-trade", BORROWED),
+    row("best bid and ask", "parse/best", Show::Nanos).beside("parse/limit-best", FINDER),
+    row("best bid and ask", "parse/best", Show::Nanos).beside("parse/serde-best", BORROWED),
+    row("execution report, to its events", "parse/report", Show::Nanos)
+        .beside("parse/limit-report", FINDER),
+];
+
+const SIGNATURES: [Row; 3] = [
+    row("HMAC-SHA256", "sign/hmac", Show::PerSecond).beside("sign/limit-hmac", "ring, no text"),
+    row("Ed25519", "sign/ed25519", Show::PerSecond).beside("sign/limit-ed25519", "dalek, no text"),
+    row("RSA, 2048 bits", "sign/rsa", Show::PerSecond).beside("sign/limit-rsa", "ring, no text"),
+];
+
+const STREAM: [Row; 14] = [
+    row("1 ×: levels that the price crossed", "stream/1x/levels-crossed", Show::Count),
+    row("1 ×: crossed levels without an order", "stream/1x/levels-lost", Show::Count)
+        .goal(Goal::Most(0.0)),
+    row("1 ×: orders at other levels", "stream/1x/levels-wrong", Show::Count).goal(Goal::Most(0.0)),
+    row("1 ×: trades lost", "stream/1x/trades-lost", Show::Count).goal(Goal::Most(0.0)),
+    row("1 ×: read to computed intent, p50", "stream/1x/intent/p50", Show::Nanos),
+    row("1 ×: read to computed intent, p99", "stream/1x/intent/p99", Show::Nanos)
+        .goal(Goal::Most(1e6)),
+    row("1 ×: read to the end of the step, p99", "stream/1x/step/p99", Show::Nanos),
+    row("1 ×: written to the end of the step, p99", "stream/1x/lag/p99", Show::Nanos),
+    row("1 ×: frames in a second", "stream/1x/frame", Show::PerSecond),
+    row("10 ×: frames in a second", "stream/10x/frame", Show::PerSecond),
+    row("10 ×: read to computed intent, p99", "stream/10x/intent/p99", Show::Nanos),
+    row("10 ×: written to the end of the step, p50", "stream/10x/lag/p50", Show::Nanos),
+    row("10 ×: written to the end of the step, p99", "stream/10x/lag/p99", Show::Nanos),
+    row("10 ×: trades lost", "stream/10x/trades-lost", Show::Count),
+];
+
 const HEAD: &str = "# Benchmarks
 
 Written by `make bench`; do not edit. Ratios are what to look at: both sides ran on the same input in \
@@ -159,7 +197,7 @@ number that the design aims at; one that is not met says so.
 
 pub(crate) fn page(figures: &Figures, machine: &str) -> String {
     let mut page = format!("{HEAD}\nMachine: {machine}.\n");
-    let sections: [(&str, &str, &[Row]); 6] = [
+    let sections: [(&str, &str, &[Row]); 9] = [
         (
             "One account's step",
             "An account with one bot and six resting orders; a step gives intents, calls, watches and \
@@ -187,6 +225,18 @@ pub(crate) fn page(figures: &Figures, machine: &str) -> String {
             &BACKTEST,
         ),
         ("Journal", "One event as bytes behind its versions.", &JOURNAL),
+        ("Frames", "From the text of a frame to what it says, in our own types.", &FRAMES),
+        ("Signatures", "A placement of 190 bytes, to the text that is sent.", &SIGNATURES),
+        (
+            "A stream",
+            "Trades and best prices for 500 instruments, each from another moment of the recording \
+             on; encoded beforehand and written by another process in blocks of 5 ms, over loopback, \
+             to the real client and a shard with 100,000 bots. Lost levels are found by plain \
+             arithmetic on the lowest prices and by a shard that is handed the same prices without a \
+             socket. Where other programs want the processor as well, give it real-time priority: what \
+             shows otherwise is how long it waits for its turn.",
+            &STREAM,
+        ),
     ];
     for (title, about, rows) in sections {
         write_section(&mut page, figures, (title, about), rows);
@@ -198,6 +248,7 @@ fn write_section(page: &mut String, figures: &Figures, (title, about): (&str, &s
     let market = match title {
         "A tick that wakes nobody" | "A hit" => figures.note("market"),
         "Backtest" => figures.note("year"),
+        "A stream" => figures.note("stream"),
         _ => None,
     };
     let market = market.map(|market| format!(" On a {market}.")).unwrap_or_default();
@@ -237,6 +288,7 @@ fn show(show: Show, number: f64, per_run: f64) -> String {
         Show::PerSecond => format!("{}/s", large(per_run * 1e9 / number)),
         Show::Bytes => format!("{number:.0} B"),
         Show::Number => format!("{number:.3}"),
+        Show::Count => format!("{number:.0}"),
     }
 }
 
