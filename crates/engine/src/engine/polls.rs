@@ -43,13 +43,20 @@ pub(super) struct Polled {
 }
 
 impl Polls {
-    pub(super) fn lost(&mut self, instruments: &[InstrumentId], now: Timestamp) {
-        for &instrument in instruments {
-            self.down.insert(instrument, Down { since: now, received: None });
-        }
+    /// The ones that are lost with this. Each failed attempt to come back tells of all; for those that were
+    /// down already it is the same gap, and what was asked for in it still counts.
+    pub(super) fn lost(
+        &mut self,
+        mut instruments: Vec<InstrumentId>,
+        now: Timestamp,
+    ) -> Vec<InstrumentId> {
+        instruments.retain(|instrument| !self.down.contains_key(instrument));
+        let down = Down { since: now, received: None };
+        self.down.extend(instruments.iter().map(|instrument| (*instrument, down)));
         if !self.down.is_empty() {
             self.ask_at = self.ask_at.or_else(|| Some(now.plus(GRACE)));
         }
+        instruments
     }
 
     pub(super) fn back(&mut self, instruments: &[InstrumentId]) {
@@ -166,7 +173,7 @@ mod tests {
     #[test]
     fn prices_are_asked_for_once_a_minute_while_a_stream_is_down() {
         let mut polls = Polls::default();
-        polls.lost(&[A, B], at(100));
+        polls.lost(vec![A, B], at(100));
         assert!(!polls.is_due(at(101)));
         assert!(polls.is_due(at(102)));
         polls.is_asking = true;
@@ -181,7 +188,7 @@ mod tests {
     #[test]
     fn nothing_is_asked_for_once_the_stream_is_back() {
         let mut polls = Polls::default();
-        polls.lost(&[A, B], at(100));
+        polls.lost(vec![A, B], at(100));
         polls.back(&[A]);
         assert!(polls.is_due(at(102)));
         polls.back(&[B]);
@@ -195,17 +202,29 @@ mod tests {
     #[test]
     fn a_price_asked_for_before_the_last_gap_does_not_count() {
         let mut polls = Polls::default();
-        polls.lost(&[A, B], at(100));
+        polls.lost(vec![A, B], at(100));
         polls.back(&[A]);
-        polls.lost(&[A], at(110));
+        polls.lost(vec![A], at(110));
 
         assert_eq!(taken(&mut polls, polled(at(102), &[A, B]), at(111)), [B]);
     }
 
     #[test]
+    fn a_stream_that_does_not_come_back_is_one_gap() {
+        let mut polls = Polls::default();
+        assert_eq!(polls.lost(vec![A], at(100)), [A]);
+
+        assert_eq!(polls.lost(vec![A, B], at(110)), [B]);
+
+        assert_eq!(taken(&mut polls, polled(at(105), &[A, B]), at(111)), [A]);
+        polls.back(&[A]);
+        assert_eq!(polls.lost(vec![A, B], at(120)), [A]);
+    }
+
+    #[test]
     fn a_price_counts_for_ninety_seconds() {
         let mut polls = Polls::default();
-        polls.lost(&[A], at(100));
+        polls.lost(vec![A], at(100));
         taken(&mut polls, polled(at(102), &[A]), at(103));
 
         assert_eq!(polls.outdated(at(192)), []);
@@ -216,7 +235,7 @@ mod tests {
     #[test]
     fn who_is_asked_to_wait_waits() {
         let mut polls = Polls::default();
-        polls.lost(&[A], at(100));
+        polls.lost(vec![A], at(100));
         let result = Err(ReadError::Throttled { retry_at: at(400), banned: true });
 
         assert!(polls.take(Polled { asked_at: at(102), result }, at(103)).is_err());

@@ -170,8 +170,7 @@ impl Engine {
             }
             MarketEvent::Gap { instruments, reason } => {
                 tracing::warn!(instruments = instruments.len(), %reason, "gap in the market data");
-                self.polls.lost(&instruments, self.venue.now());
-                for instrument in instruments {
+                for instrument in self.polls.lost(instruments, self.venue.now()) {
                     self.input(Input::Gap(instrument));
                 }
             }
