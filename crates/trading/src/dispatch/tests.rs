@@ -385,7 +385,7 @@ fn what_is_spent_beside_calls_leaves_less_for_them() {
     world.advance(5000);
     world.dispatch.spent(0, world.now);
     world.dispatch.spent(75, world.now);
-    world.order(1, CallLane::Entry, 1);
+    world.send(1, CallLane::History, Call::Balances);
     world.send(2, CallLane::Protect, cancel(2));
 
     world.advance(0);
