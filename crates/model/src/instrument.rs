@@ -182,7 +182,7 @@ impl Instrument {
         }
         let more = self.price_scale.checked_sub(value.scale())?;
         // In 64 bits: every tick passes here, and what does not fit is no price.
-        i64::try_from(value.mantissa()).ok()?.checked_mul(10_i64.checked_pow(more)?)
+        i64::try_from(value.mantissa()).ok()?.checked_mul(*POWERS.get(cast::index(more))?)
     }
 
     /// Back from [`Instrument::price_units`]. Zeros at the end are taken off here: a decimal would do it in
@@ -213,6 +213,29 @@ impl Instrument {
         rounded.ok().and_then(|price| self.price_units(price)).unwrap_or(bound)
     }
 }
+
+/// The powers of ten that fit into 64 bits.
+const POWERS: [i64; 19] = [
+    1,
+    10,
+    100,
+    1_000,
+    10_000,
+    100_000,
+    1_000_000,
+    10_000_000,
+    100_000_000,
+    1_000_000_000,
+    10_000_000_000,
+    100_000_000_000,
+    1_000_000_000_000,
+    10_000_000_000_000,
+    100_000_000_000_000,
+    1_000_000_000_000_000,
+    10_000_000_000_000_000,
+    100_000_000_000_000_000,
+    1_000_000_000_000_000_000,
+];
 
 impl<'a> IntoIterator for &'a Instruments {
     type Item = &'a Instrument;

@@ -322,6 +322,17 @@ pub struct KeyReport {
     pub clock_offset_ms: Option<i64>,
 }
 
+impl Market {
+    /// From what comes, what shall be watched, and how many streams that may be at most.
+    pub const fn new(
+        events: mpsc::Receiver<MarketEvent>,
+        watched: tokio::sync::watch::Sender<Watched>,
+        most: usize,
+    ) -> Self {
+        Self { events, control: MarketControl { watched, most } }
+    }
+}
+
 impl MarketControl {
     /// Replaces what is watched.
     pub fn watch(&self, wished: Watched) -> Result<(), TooManyStreams> {
