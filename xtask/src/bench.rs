@@ -3,7 +3,7 @@
 mod figures;
 mod table;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use crate::steps::{cargo, root, say};
 use figures::Figures;
@@ -14,6 +14,8 @@ const CRITERION: [&str; 7] =
 const WIRE: [&str; 5] = ["bench", "--package", "tranche-venue", "--bench", "wire"];
 const STREAM: [&str; 5] = ["bench", "--package", "tranche-engine", "--bench", "stream"];
 const WAITING: [&str; 5] = ["bench", "--package", "tranche-lab", "--bench", "waiting"];
+const SWEEP: [&str; 5] = ["bench", "--package", "tranche-lab", "--bench", "sweep"];
+const PEERS: &str = "bench/peers/compare.py";
 
 pub(crate) fn bench() -> Result<(), String> {
     let target = target()?;
@@ -23,6 +25,10 @@ pub(crate) fn bench() -> Result<(), String> {
     say("==> memory, ticks and hits");
     let path = waiting.display().to_string();
     cargo(&[&WAITING[..], &["--", "--json", &path]].concat())?;
+    say("==> a sweep");
+    let (sweep, peers) = (target.join("sweep.json"), target.join("peers"));
+    let (path, folder) = (sweep.display().to_string(), peers.display().to_string());
+    cargo(&[&SWEEP[..], &["--", "--json", &path, "--peers", &folder]].concat())?;
     say("==> frames and signatures");
     cargo(&WIRE)?;
     say("==> a recorded stream over a socket");
@@ -32,11 +38,31 @@ pub(crate) fn bench() -> Result<(), String> {
     let mut figures = Figures::default();
     figures.read_criterion(&target.join("criterion"))?;
     figures.read_json(&waiting)?;
+    figures.read_json(&sweep)?;
     figures.read_json(&stream)?;
+    say("==> engines of others");
+    if let Some(compared) = compare(&peers) {
+        figures.read_json(&compared)?;
+    }
     let page = table::page(&figures, &machine());
     fs::write(root().join(PAGE), page).map_err(|error| format!("cannot write {PAGE}: {error}"))?;
     say(&format!("written: {PAGE}"));
     Ok(())
+}
+
+/// Runs the peers on what the sweep wrote. Nothing when there is no recorded year, no Python, or no way to
+/// install them: the table says then that they were not measured.
+fn compare(peers: &Path) -> Option<std::path::PathBuf> {
+    let figures = peers.with_extension("json");
+    let _gone = fs::remove_file(&figures);
+    let mut command = Command::new("python3");
+    command.arg(root().join(PEERS)).arg(peers).arg("--json").arg(&figures);
+    match command.status() {
+        Ok(status) if !status.success() => say("the peers did not run to their end"),
+        Ok(_) => {}
+        Err(error) => say(&format!("peers are skipped: no python3 ({error})")),
+    }
+    figures.is_file().then_some(figures)
 }
 
 /// Where cargo builds to: this program lies there, in the folder of its profile.

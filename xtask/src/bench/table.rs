@@ -21,6 +21,7 @@ enum Show {
     /// How often in a second, when one run does as many as `:elements` says.
     PerSecond,
     Bytes,
+    Mebibytes,
     Number,
     Count,
 }
@@ -127,13 +128,49 @@ const MEMORY: [Row; 3] = [
         .beside("memory/limit", ROWS_OF_PLAIN_INTEGERS),
 ];
 
-const BACKTEST: [Row; 2] = [
-    row("every candle", "backtest/scan", Show::PerSecond)
+const BACKTEST: [Row; 7] = [
+    row("every candle fed", "backtest/every", Show::PerSecond),
+    row("every candle looked at", "backtest/scan", Show::PerSecond)
         .beside("backtest/limit-scan", KERNEL)
         .goal(Goal::Times(20.0)),
-    row("only candles in which something happens", "backtest/jump", Show::PerSecond)
-        .beside("backtest/limit-scan", KERNEL)
+    row("from one that matters to the next", "backtest/jump", Show::PerSecond)
+        .beside("backtest/limit-jump", KERNEL)
         .goal(Goal::Rate(5e7)),
+    row("the same, trailing: looked at", "backtest/scan-trailing", Show::PerSecond),
+    row("the same, trailing: from one to the next", "backtest/jump-trailing", Show::PerSecond),
+    row("the same, both orders of each candle tried", "backtest/jump-worst", Show::PerSecond),
+    row("making the market ready, once", "backtest/prepare", Show::Nanos)
+        .beside("backtest/limit-tree", "the kernel's tree"),
+];
+
+const SWEEP: [Row; 5] = [
+    row("wall time, all cores", "sweep/wall", Show::Nanos)
+        .beside("sweep/limit", "kernel, one core")
+        .goal(Goal::Most(10e9)),
+    row("processor time", "sweep/core", Show::Nanos).beside("sweep/limit", "kernel, one core"),
+    row("candles in a second of one core", "sweep/core", Show::PerSecond),
+    row("reading the compressed text file, not in it", "sweep/read", Show::Nanos),
+    row("peak memory, the read file in it", "sweep/peak", Show::Mebibytes),
+];
+
+const PEERS: [Row; 7] = [
+    row("vectorbt, one configuration", "peers/ours/jump", Show::PerSecond)
+        .beside("peers/vectorbt", "vectorbt")
+        .goal(Goal::Times(0.05)),
+    row("the same, with making the market ready", "peers/ours/jump_with_market", Show::PerSecond)
+        .beside("peers/vectorbt", "vectorbt")
+        .goal(Goal::Times(0.05)),
+    row("the same, our scan", "peers/ours/scan", Show::PerSecond)
+        .beside("peers/vectorbt", "vectorbt")
+        .goal(Goal::Times(0.05)),
+    row("vectorbt, eight at once", "peers/ours/jump", Show::PerSecond)
+        .beside("peers/vectorbt-8", "vectorbt"),
+    row("NautilusTrader, bars", "peers/ours/jump", Show::PerSecond)
+        .beside("peers/nautilus", "NautilusTrader"),
+    row("NautilusTrader, trades", "peers/ours/every", Show::PerSecond)
+        .beside("peers/nautilus-trades", "NautilusTrader"),
+    row("deals equal to NautilusTrader's, to the cent", "peers/deals/same", Show::Number)
+        .beside("peers/deals", "all"),
 ];
 
 const JOURNAL: [Row; 12] = [
@@ -197,7 +234,7 @@ number that the design aims at; one that is not met says so.
 
 pub(crate) fn page(figures: &Figures, machine: &str) -> String {
     let mut page = format!("{HEAD}\nMachine: {machine}.\n");
-    let sections: [(&str, &str, &[Row]); 9] = [
+    let sections: [(&str, &str, &[Row]); 11] = [
         (
             "One account's step",
             "An account with one bot and six resting orders; a step gives intents, calls, watches and \
@@ -220,9 +257,21 @@ pub(crate) fn page(figures: &Figures, machine: &str) -> String {
         (
             "Backtest",
             "Candles in a second on one core, a year of one-minute candles; reading the file is not in \
-             it. The kernel has no books, filters, \
-             events or orders.",
+             it, nor making the market ready. Full rules: fees, filters, balances, every order through \
+             the shard and the exchange. Bots wait on prices alone: there are no indicators yet. The \
+             kernel has no books, filters, events or orders.",
             &BACKTEST,
+        ),
+        (
+            "A sweep",
+            "A thousand configurations (step, take profit, scale of the volume) over the year.",
+            &SWEEP,
+        ),
+        (
+            "Beside others",
+            "The same bot in engines of others, candles in a second of one core, in the same run \
+             (`bench/peers/`). Less than 1 × is faster than they are.",
+            &PEERS,
         ),
         ("Journal", "One event as bytes behind its versions.", &JOURNAL),
         ("Frames", "From the text of a frame to what it says, in our own types.", &FRAMES),
@@ -247,7 +296,7 @@ pub(crate) fn page(figures: &Figures, machine: &str) -> String {
 fn write_section(page: &mut String, figures: &Figures, (title, about): (&str, &str), rows: &[Row]) {
     let market = match title {
         "A tick that wakes nobody" | "A hit" => figures.note("market"),
-        "Backtest" => figures.note("year"),
+        "Backtest" | "A sweep" | "Beside others" => figures.note("year"),
         "A stream" => figures.note("stream"),
         _ => None,
     };
@@ -287,6 +336,7 @@ fn show(show: Show, number: f64, per_run: f64) -> String {
         Show::Nanos => format!("{} ms", short(number / 1e6)),
         Show::PerSecond => format!("{}/s", large(per_run * 1e9 / number)),
         Show::Bytes => format!("{number:.0} B"),
+        Show::Mebibytes => format!("{} MiB", short(number / 1_048_576.0)),
         Show::Number => format!("{number:.3}"),
         Show::Count => format!("{number:.0}"),
     }

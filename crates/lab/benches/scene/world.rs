@@ -288,9 +288,14 @@ pub(crate) fn settings() -> Settings {
 
 /// The bot of the benchmarks with other settings on top, as JSON fields.
 pub(crate) fn config(symbol: Symbol, extra: &str) -> Config {
+    scaled_config(symbol, &format!(r#","volume_scale":"1.5"{extra}"#))
+}
+
+/// The same, and the scale of the volume is among the fields.
+pub(crate) fn scaled_config(symbol: Symbol, extra: &str) -> Config {
     let text = format!(
         r#"{{"name":"bench","pairs":["{symbol}"],"base_order_volume":"100",
-        "safety_order_volume":"100","volume_scale":"1.5","max_safety_orders":5{extra}}}"#
+        "safety_order_volume":"100","max_safety_orders":5{extra}}}"#
     );
     Config::try_from(serde_json::from_str::<Draft>(&text).unwrap()).unwrap()
 }

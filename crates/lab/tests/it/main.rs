@@ -3,3 +3,4 @@
 
 mod market;
 mod modes;
+mod plain;
