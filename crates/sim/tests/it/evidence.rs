@@ -311,6 +311,27 @@ fn a_peak_outlives_its_owner() {
 }
 
 #[test]
+fn a_peak_that_was_not_written_down_is_read_from_the_highs() {
+    let trailing =
+        Draft { trailing_deviation_pct: Some(pct("2")), take_profit_pct: pct("3"), ..draft() };
+    let mut scene = Scene::new();
+    scene.create(BOT, trailing);
+    // The first rise is written down at once, the second within a minute.
+    for price in ["100", "104", "110", "112", "111"] {
+        scene.tick(A, price);
+    }
+    assert_eq!(scene.deal(BOT).peak().map(|peak| peak.price), Some(price("110")));
+
+    scene.evict();
+    scene.wait(1);
+    scene.tick(A, "109.8");
+    assert_eq!(scene.ended().len(), 0);
+    scene.tick(A, "109.7");
+
+    assert_eq!(scene.ended(), ["trailing_take_profit"]);
+}
+
+#[test]
 fn prices_ten_times_as_high_lead_to_the_same_decisions() {
     let run = |ten: bool| {
         let scale = |text: &str| {

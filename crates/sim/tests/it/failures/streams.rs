@@ -133,7 +133,6 @@ fn f_043_after_hours_of_downtime_everything_goes_on_by_itself() {
         let mut scene = Scene::new();
         scene.create(BOT, draft());
         scene.tick(A, "100");
-        scene.driver.stream(OURS, false);
         lose_calls(&mut scene, 20_000);
         lose_events(&mut scene, 1000);
         scene.evict();
@@ -143,7 +142,6 @@ fn f_043_after_hours_of_downtime_everything_goes_on_by_itself() {
         assert!(calls < u64::from(hours) * 200, "{calls} calls in {hours} hours");
 
         mend(&mut scene);
-        scene.driver.stream(OURS, true);
         scene.wait(310);
         assert_eq!(scene.account().desk.state, AccountState::Ready, "{hours} hours");
         scene.tick(A, "103");
