@@ -1,7 +1,7 @@
 # The door to everything. The logic is in `cargo xtask` (xtask/), which is Rust and has tests.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test bench fuzz audit
+.PHONY: help demo check test torture bench fuzz audit
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -14,6 +14,9 @@ check: ## format, Clippy, tidy, unit tests: before each commit
 
 test: ## format, Clippy, tidy, every test: what the pull request runs
 	cargo xtask test
+
+torture: ## a thousand simulated bot-years in which everything goes wrong
+	cargo xtask torture
 
 bench: ## every benchmark
 	cargo xtask bench

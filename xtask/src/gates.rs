@@ -32,6 +32,43 @@ const UNIT_TESTS_NEXTEST: [&str; 7] =
 const ALL_TESTS: [&str; 5] = ["test", "--workspace", "--profile", "fast", "--tests"];
 const ALL_TESTS_NEXTEST: [&str; 5] = ["nextest", "run", "--workspace", "--cargo-profile", "fast"];
 
+/// Years of bots in which everything goes wrong: as many as a merge may cost in time.
+const WORLDS: Step = Step {
+    name: "worlds",
+    action: Action::Cargo(&[
+        "run",
+        "--profile",
+        "fast",
+        "--package",
+        "tranche",
+        "--",
+        "simulate",
+        "--bot-years",
+        "200",
+    ]),
+};
+
+/// As many as somebody asks for who has the time.
+const TORTURE: Step = Step {
+    name: "torture",
+    action: Action::Cargo(&[
+        "run",
+        "--profile",
+        "fast",
+        "--package",
+        "tranche",
+        "--",
+        "simulate",
+        "--bot-years",
+        "1000",
+        "--json",
+    ]),
+};
+
+pub(crate) fn torture() -> Result<(), String> {
+    run_all(&[TORTURE])
+}
+
 pub(crate) fn check() -> Result<(), String> {
     run_all(&check_steps(has_cargo("nextest")))
 }
@@ -46,10 +83,10 @@ fn check_steps(has_nextest: bool) -> [Step; 4] {
     [FORMAT, TIDY, CLIPPY, units]
 }
 
-fn test_steps(has_nextest: bool) -> [Step; 5] {
+fn test_steps(has_nextest: bool) -> [Step; 6] {
     let arguments: &[&str] = if has_nextest { &ALL_TESTS_NEXTEST } else { &ALL_TESTS };
     let tests = Step { name: "tests", action: Action::Cargo(arguments) };
-    [FORMAT, TIDY, CLIPPY, DOC_TESTS, tests]
+    [FORMAT, TIDY, CLIPPY, DOC_TESTS, WORLDS, tests]
 }
 
 #[cfg(test)]
@@ -61,7 +98,7 @@ mod tests {
         for has_nextest in [true, false] {
             let names = test_steps(has_nextest).map(|step| step.name);
 
-            assert_eq!(names, ["format", "tidy", "clippy", "doc tests", "tests"]);
+            assert_eq!(names, ["format", "tidy", "clippy", "doc tests", "worlds", "tests"]);
         }
     }
 

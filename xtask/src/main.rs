@@ -1,5 +1,5 @@
-//! The developer's commands: `cargo xtask check`, `test`, `tidy`, `bench`, `fuzz`, `audit`,
-//! `drill`.
+//! The developer's commands: `cargo xtask check`, `test`, `torture`, `tidy`, `bench`, `fuzz`,
+//! `audit`, `drill`.
 //!
 //! `make` calls these; the logic lives here, so that it is Rust and has tests.
 
@@ -16,6 +16,7 @@ use std::{env, process::ExitCode};
 const USAGE: &str = "usage: cargo xtask <command>
   check   format, Clippy, tidy, unit tests: before each commit
   test    format, Clippy, tidy, every test: what the pull request runs
+  torture a thousand simulated bot-years in which everything goes wrong
   tidy    the rules of the house that neither the compiler nor Clippy can hold
   bench   every benchmark
   fuzz    one target of fuzz/, or `all`, for a while; `list` names them
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["check"] => gates::check(),
         ["test"] => gates::test(),
+        ["torture"] => gates::torture(),
         ["tidy"] => tidy::run(),
         ["bench"] => bench::bench(),
         ["fuzz", rest @ ..] => fuzz::fuzz(rest),

@@ -478,6 +478,29 @@ mod tests {
     }
 
     #[test]
+    fn an_end_that_was_read_once_is_read_again() {
+        let mut order = order("2");
+        order.report(&report(OrderStatus::Cancelled, "0"), Word::Reading);
+        assert_eq!(order.stage, Stage::Ending);
+        order.report(&report(OrderStatus::Open, "0"), Word::Reading);
+        assert_eq!(order.stage, Stage::Open);
+
+        order.report(&report(OrderStatus::Expired, "0"), Word::Reading);
+        order.report(&report(OrderStatus::Expired, "0"), Word::Reading);
+        assert_eq!(order.end(), Some(OrderStatus::Expired));
+    }
+
+    #[test]
+    fn an_unasked_end_is_not_believed_although_a_cancel_is_under_way() {
+        let mut order = order("2");
+        order.set_cancel(Cancel::Asked { attempts: 1 });
+        order.report(&report(OrderStatus::Cancelled, "0"), Word::Hint);
+        assert_eq!(order.stage, Stage::Ending);
+        order.report(&report(OrderStatus::Cancelled, "0"), Word::Reply);
+        assert_eq!(order.end(), Some(OrderStatus::Cancelled));
+    }
+
+    #[test]
     fn an_end_is_final_but_late_executions_count() {
         let mut order = order("2");
         order.report(&report(OrderStatus::Cancelled, "1"), Word::Reply);

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod exchange;
+mod simulate;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ pub(crate) use exchange::{
     DataTask, DataWhat, DoctorTask, EnvironmentName, FetchTask, SimserverTask, VenueName,
     VenueOptions,
 };
+pub(crate) use simulate::SimulateTask;
 
 /// Trading bots that do not lose money to their own mistakes.
 #[derive(Debug, Parser)]
@@ -31,6 +33,7 @@ Examples:
   tranche data fetch --pair BTC/USDT --from 2025-01-01 --to 2025-02-01 --out BTCUSDT-1m.csv
   tranche doctor
   tranche simserver --market generated --key me --secret play
+  tranche simulate --bot-years 20
 
 Settings come from flags, else from TRANCHE_* variables, else from tranche.toml, else they have the
 defaults that the help names. Each command has its own --help with more examples.";
@@ -63,6 +66,8 @@ pub(crate) enum Task {
     Doctor(DoctorTask),
     /// Be an exchange for real clients, with play money and faults on demand
     Simserver(Box<SimserverTask>),
+    /// Live through simulated years in which everything goes wrong
+    Simulate(SimulateTask),
 }
 
 #[derive(Debug, Args)]

@@ -16,6 +16,7 @@ mod runtime;
 mod secrets;
 mod settings;
 mod simserver;
+mod simulate;
 mod trouble;
 mod venues;
 
@@ -67,6 +68,10 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Task::Simserver(task) => {
             logs::start(&settings)?;
             simserver::run(&task, &settings)
+        }
+        Task::Simulate(task) => {
+            logs::start(&settings)?;
+            simulate::run(&task)
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod check;
 pub mod fault;
 pub mod plan;
 pub mod report;
+pub mod shrink;
 pub mod state;
 pub mod trace;
 

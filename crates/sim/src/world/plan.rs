@@ -186,7 +186,7 @@ const fn rarity(fault: Fault) -> u64 {
         Fault::KillBeforeCommit
         | Fault::KillAfterCommit
         | Fault::KillBetweenSends
-        | Fault::KillAfterSend => 180,
+        | Fault::KillAfterSend => 90,
         Fault::HalfOpenSocket
         | Fault::DnsFailure
         | Fault::ReconnectStorm

@@ -13,8 +13,6 @@ pub enum State {
     UnknownAdopted,
     /// An order whose outcome was unknown was proved never placed.
     ProvedNotPlaced,
-    /// An order that had been seen was proved gone.
-    Forgotten,
     /// An execution was told after the cancel of its order was acknowledged.
     FillAfterCancel,
     /// A cancel was refused because the order had been filled.
@@ -35,8 +33,6 @@ pub enum State {
     StopPreempts,
     /// The instrument was delisted while a deal was open on it.
     DelistedDuringDeal,
-    /// An order of ours that nobody remembered was given its place again.
-    Adopted,
     /// An order of ours that nobody remembered was taken back.
     StrayCancelled,
     /// Funds moved outside our orders.
@@ -72,11 +68,10 @@ pub enum State {
 }
 
 impl State {
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 29] = [
         Self::OutcomeUnknown,
         Self::UnknownAdopted,
         Self::ProvedNotPlaced,
-        Self::Forgotten,
         Self::FillAfterCancel,
         Self::CancelTooLate,
         Self::FilledBeforeFills,
@@ -87,7 +82,6 @@ impl State {
         Self::CommitReplyLost,
         Self::StopPreempts,
         Self::DelistedDuringDeal,
-        Self::Adopted,
         Self::StrayCancelled,
         Self::BalanceMoved,
         Self::ReadRefused,
@@ -112,11 +106,9 @@ impl State {
             Why::OutcomeUnknown { .. } => Self::OutcomeUnknown,
             Why::ProvedPlaced { .. } => Self::UnknownAdopted,
             Why::ProvedNotPlaced { .. } => Self::ProvedNotPlaced,
-            Why::Forgotten { .. } => Self::Forgotten,
             Why::LateFill { .. } => Self::LateFill,
             Why::ExitPreempted { .. } => Self::StopPreempts,
             Why::ExitLate { .. } => Self::ExitLate,
-            Why::Adopted { .. } => Self::Adopted,
             Why::StrayCancelled { .. } => Self::StrayCancelled,
             Why::BalanceMoved { .. } => Self::BalanceMoved,
             Why::ReadRefused { .. } => Self::ReadRefused,
@@ -144,6 +136,8 @@ impl State {
             | Why::ClosedByCommand
             | Why::CancelledByCommand
             | Why::BotDisabled { .. }
+            | Why::Adopted { .. }
+            | Why::Forgotten { .. }
             | Why::Quarantined { .. } => return None,
         })
     }
@@ -154,7 +148,6 @@ impl State {
             Self::OutcomeUnknown => "outcome_unknown",
             Self::UnknownAdopted => "unknown_adopted",
             Self::ProvedNotPlaced => "proved_not_placed",
-            Self::Forgotten => "forgotten",
             Self::FillAfterCancel => "fill_after_cancel",
             Self::CancelTooLate => "cancel_too_late",
             Self::FilledBeforeFills => "filled_before_fills",
@@ -165,7 +158,6 @@ impl State {
             Self::CommitReplyLost => "commit_reply_lost",
             Self::StopPreempts => "stop_preempts",
             Self::DelistedDuringDeal => "delisted_during_deal",
-            Self::Adopted => "adopted",
             Self::StrayCancelled => "stray_cancelled",
             Self::BalanceMoved => "balance_moved",
             Self::ReadRefused => "read_refused",

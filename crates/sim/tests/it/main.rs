@@ -16,5 +16,6 @@ mod properties;
 mod recordings;
 mod rules;
 mod scene;
+mod scope;
 mod storms;
 mod wishes;

@@ -14,3 +14,4 @@ mod refusals;
 mod replay;
 mod server;
 mod simserver;
+mod simulate;
