@@ -40,6 +40,9 @@ const EPISODE: u32 = 3 * MINUTES_PER_DAY;
 /// attempts and the longest proof.
 pub(super) const CALM: u32 = 45;
 
+/// In each so many-th world every event is repeated.
+const REPEATED_EVERY: u64 = 16;
+
 /// Which faults a run may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
@@ -99,6 +102,9 @@ pub struct Plan {
     pub acts: Vec<Act>,
     /// How far the price moves in a minute, in hundred-thousandths.
     pub restlessness: i64,
+    /// Whether every event is given to a second account at once, which must decide the same. Rules do not
+    /// change then: a process that starts under new ones tells nobody of them.
+    pub repeats: bool,
     pub(super) market: Chance,
     pub(super) people: Chance,
 }
@@ -124,6 +130,7 @@ impl Plan {
             limits: chance.hits(1, 2).then(Limits::default),
             way_back: chance.span(1, 120),
             restlessness: chance.between(25, 90),
+            repeats: wish.seed.is_multiple_of(REPEATED_EVERY),
             accounts,
             bots,
             acts: Vec::new(),
@@ -158,6 +165,7 @@ impl Plan {
         let days = u64::from(self.minutes / MINUTES_PER_DAY).max(1);
         for fault in Fault::ALL {
             let mut own = chance.fork();
+            let has_other_rules = matches!(fault, Fault::RulesChanged | Fault::Halted);
             let is_on = match &self.wish.faults {
                 Choice::Swarm => own.hits(1, 2),
                 Choice::Only(only) => only.contains(&fault),
@@ -165,6 +173,7 @@ impl Plan {
             // A third part, so that also rare ones come up.
             let thirds = own.among(1_u64, &[3, 3, 9]).saturating_mul(rarity(fault));
             let times = days.saturating_mul(thirds).div_ceil(60);
+            let is_on = is_on && !(self.repeats && has_other_rules);
             for _ in 0..if is_on { times } else { 0 } {
                 let minute = u32::try_from(own.below(u64::from(self.minutes))).unwrap_or(0);
                 let at = BEGINNING.plus(MINUTE.times(minute)).plus(own.span(0, 59_999));

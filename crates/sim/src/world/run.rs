@@ -203,7 +203,7 @@ impl<'w> World<'w> {
         let free = self.nodes.iter().position(Option::is_none);
         let Some(place) = free else { return };
         self.lives = self.lives.saturating_add(1);
-        let options = Options { chunk: CHUNK, ..Options::default() };
+        let options = Options { chunk: CHUNK, record: self.plan.repeats, ..Options::default() };
         // It learns of changed rules before anything else, as whoever starts a process does it.
         let instruments = self.exchange.instruments();
         let mut node = Node::new(self.lives, instruments, options, self.plan.limits.clone());

@@ -45,6 +45,13 @@ fn one_seed_is_one_trace() {
 }
 
 #[test]
+fn a_second_account_decides_the_same() {
+    for seed in [16, 32] {
+        quiet_of(&lives(seed, 4, Choice::Swarm));
+    }
+}
+
+#[test]
 fn worlds_that_failed_once_do_not_fail_again() {
     for (seed, days, fault, what) in FOUND {
         let faults = fault.map_or(Choice::Swarm, |fault| Choice::Only([fault].into()));

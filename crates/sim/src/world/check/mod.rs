@@ -34,7 +34,11 @@ pub use table::{INVARIANTS, Invariant, Place};
 
 use self::{book::Book, tail::Tail};
 use super::{Counts, Fault, Plan, state::State};
-use crate::{audit::Violation, memory::Memory};
+use crate::{
+    audit::Violation,
+    memory::Memory,
+    replay::{Entry, Header, Verifier},
+};
 
 /// A price is fresh until the next one, or until a gap is told. Markets of worlds print once a minute;
 /// the clocks' difference is included.
@@ -65,6 +69,8 @@ pub(super) struct Checks {
     former_rules: BTreeMap<InstrumentId, (Instrument, Timestamp)>,
     by_hand: BTreeSet<(AccountId, VenueOrderId)>,
     tail: Tail,
+    /// Repeats what was recorded.
+    twin: Option<Verifier>,
     /// Deals that took over other settings, and bots whose deals may.
     edited: Touched,
     editing: BTreeSet<(AccountId, BotId)>,
@@ -85,6 +91,7 @@ impl Checks {
             former_rules: BTreeMap::new(),
             by_hand: BTreeSet::new(),
             tail: Tail::default(),
+            twin: plan.repeats.then(|| twin_of(plan)),
             edited: BTreeSet::new(),
             editing: BTreeSet::new(),
             disturbed: Disturbed::default(),
@@ -231,6 +238,7 @@ impl Checks {
                 self.fail("I-08", format!("account {account}: dead: {reason}"));
             }
             Output::BadTick { .. } => states.add(State::BadTick),
+            Output::Recorded { .. } => self.repeat(told),
             Output::Why { account, record } => self.hear(*account, record, states),
             Output::Booked { account, row } => {
                 let id = row.fill.client_id;
@@ -248,8 +256,15 @@ impl Checks {
             | Output::Lookup { .. }
             | Output::Closed { .. }
             | Output::Verdict { .. }
-            | Output::Recorded { .. }
             | Output::More => {}
+        }
+    }
+
+    /// The same event, given to another account in the same state, gives the same.
+    fn repeat(&mut self, told: &Output) {
+        let Some((twin, entry)) = self.twin.as_mut().zip(Entry::of(told)) else { return };
+        if let Err(difference) = twin.repeat(&entry) {
+            self.fail("I-32", difference.to_string());
         }
     }
 
@@ -391,4 +406,12 @@ impl Checks {
             }
         }
     }
+}
+
+fn twin_of(plan: &Plan) -> Verifier {
+    Verifier::new(&Header {
+        written_by: "a world".to_owned(),
+        market: "made up".to_owned(),
+        instruments: plan.instruments.clone(),
+    })
 }

@@ -65,7 +65,7 @@ pub const INVARIANTS: [Invariant; 33] = [
     row(
         "I-32",
         "a journal, repeated, gives the same commands",
-        Place::Elsewhere("tests/it/recordings.rs"),
+        Place::Elsewhere("every sixteenth world"),
     ),
     row(
         "I-33",
