@@ -145,13 +145,17 @@ fn candle(row: &Row<'_, 6>) -> Result<Candle, Fault> {
 }
 
 fn time(text: &[u8]) -> Result<Timestamp, Fault> {
-    let value = number::whole(TIME, text)?;
+    time_of(TIME, number::whole(TIME, text)?)
+}
+
+/// A moment at which a candle may open.
+pub(crate) fn time_of(field: &'static str, value: i64) -> Result<Timestamp, Fault> {
     if !(TIME_MS_MIN..TIME_MS_MAX).contains(&value) {
         let (min, max) = (TIME_MS_MIN, TIME_MS_MAX);
-        return Err(Fault::TimeOutOfRange { field: TIME, min, max, value });
+        return Err(Fault::TimeOutOfRange { field, min, max, value });
     }
     if value % SECOND_MS != 0 {
-        return Err(Fault::TimeNotWhole { field: TIME, step: SECOND_MS, value });
+        return Err(Fault::TimeNotWhole { field, step: SECOND_MS, value });
     }
     Ok(Timestamp::from_ms(value))
 }
@@ -164,7 +168,7 @@ fn price(field: &'static str, text: &[u8]) -> Result<Price, Fault> {
     Err(Fault::NotPositive { field, value: price.to_string() })
 }
 
-fn impossible(error: CandleError, candle: &Candle) -> Fault {
+pub(crate) fn impossible(error: CandleError, candle: &Candle) -> Fault {
     let Candle { open_at: _, open, high, low, close, volume } = candle;
     let candle = format!("open {open} high {high} low {low} close {close} volume {volume}");
     Fault::Impossible { error, candle }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use tranche_model::candle::CandleError;
+use tranche_model::{candle::CandleError, time::Timestamp};
 
 /// A fault and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +81,54 @@ pub enum Fault {
          number and remove what is repeated: {value}"
     )]
     TradeUnsorted { field: &'static str, before: u64, value: u64 },
+    /// In a file without lines.
+    #[error("row {row}: {fault}")]
+    InRow { row: u64, fault: Box<Self> },
+    #[error(
+        "not a kind that can be read: give a .csv, .json, .feather, .arrow or .parquet file, or \
+         .csv or .json inside .zip, .gz or .zst"
+    )]
+    UnknownImport,
+    #[error("the {kind} data is damaged or cut short, fetch the file again: {text}")]
+    DamagedKind { kind: &'static str, text: String },
+    #[error("the archive holds no .csv or .json file")]
+    NothingInside,
+    #[error("the archive holds more than {files_max} files: split it")]
+    TooManyInside { files_max: usize },
+    #[error(
+        "`{name}` in the archive is encrypted or packed in a way that cannot be read: pack it anew"
+    )]
+    PackedOddly { name: String },
+    #[error("the line is longer than {bytes_max} bytes: this is no candle file")]
+    LineTooLong { bytes_max: usize },
+    #[error("the last line has no end and may be cut short: fetch the file again, or end the line")]
+    CutLine,
+    #[error(
+        "the file has no header: name its columns in order, such as --columns \
+         time,open,high,low,close,volume (a column that is not wanted is called -): `{value}`"
+    )]
+    NoHeader { value: String },
+    #[error("no column for {wanted} among {found}: name the columns in order with --columns")]
+    NoColumn { wanted: &'static str, found: String },
+    #[error("{found} could all be the {wanted}: name the columns in order with --columns")]
+    SeveralColumns { wanted: &'static str, found: String },
+    #[error("{field}: neither a moment such as 2024-01-31T12:00:00Z nor a number: `{value}`")]
+    NotATime { field: &'static str, value: String },
+    #[error(
+        "{field}: the file's times are {was} up to here, this one is {is}; give all of them the \
+         same form: `{value}`"
+    )]
+    MixedTimes { field: &'static str, was: String, is: String, value: String },
+    #[error("{field}: a different candle has the same time, remove one: {value}")]
+    Contradiction { field: &'static str, value: i64 },
+    #[error("the candle of {at} differs from the one in {other}: remove one of them")]
+    Contradicts { at: Timestamp, other: String },
+    #[error("prices of {digits} digits do not fit, at most 18 can be stored: is this a price?")]
+    TooFine { digits: u32 },
+    #[error("this is no candle file of ours, or of a later version: import it anew ({text})")]
+    NotOurs { text: String },
+    #[error("its candles have another checksum than when they were written: import them anew")]
+    Altered,
     #[error("{field}: must be price × amount ({product}) to one part in a million: {value}")]
     CostDiffers { field: &'static str, product: String, value: String },
 }

@@ -9,7 +9,11 @@
 
 pub mod candles;
 pub mod frames;
+pub mod import;
 pub mod trades;
+
+pub mod depot;
+pub mod resample;
 
 pub mod excerpt;
 pub mod folder;
@@ -22,7 +26,9 @@ pub mod generate;
 pub mod fault;
 
 mod bytes;
-#[doc(hidden)]
-pub use bytes::unpack;
+mod guarded;
 mod number;
 mod table;
+
+#[doc(hidden)]
+pub use bytes::unpack;
