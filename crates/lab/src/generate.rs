@@ -9,7 +9,7 @@ mod clock;
 mod fixed;
 mod params;
 mod path;
-mod rng;
+pub(crate) mod rng;
 #[cfg(test)]
 mod tests;
 mod variance;

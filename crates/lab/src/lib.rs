@@ -5,7 +5,7 @@
 //! platform, and says that it is generated wherever its [`source::Source`] is shown.
 //!
 //! Start with [`candles::read`] for files, [`excerpt`] for what every clone carries, and
-//! [`generate::Generator`] for endless markets. The numbers here are integers and decimals.
+//! [`generate::Generator`] for endless markets. Floats live in [`stats`] alone.
 
 pub mod candles;
 pub mod frames;
@@ -22,6 +22,10 @@ pub mod source;
 pub mod instruments;
 
 pub mod generate;
+
+pub mod stats;
+pub mod sweep;
+pub mod trial;
 
 pub mod fault;
 

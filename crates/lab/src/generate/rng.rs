@@ -2,17 +2,17 @@
 
 /// A stream of numbers that its seed decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Rng(u64);
+pub(crate) struct Rng(u64);
 
 /// One standard deviation of [`Rng::normal`].
 pub(super) const NORMAL_ONE: i64 = 1 << 16;
 
 impl Rng {
-    pub(super) const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(super) const fn bits(&mut self) -> u64 {
+    pub(crate) const fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -21,7 +21,7 @@ impl Rng {
     }
 
     /// From 0 to `count` − 1; 0 for a count of 0.
-    pub(super) fn below(&mut self, count: u32) -> u32 {
+    pub(crate) fn below(&mut self, count: u32) -> u32 {
         let product = (self.bits() >> 32) * u64::from(count);
         u32::try_from(product >> 32).unwrap_or(0)
     }
