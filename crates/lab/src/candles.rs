@@ -7,6 +7,7 @@ mod tests;
 
 use std::path::Path;
 
+use sha2::{Digest as _, Sha256};
 use tranche_model::{
     candle::{Candle, CandleError},
     cast::count,
@@ -96,6 +97,20 @@ pub fn parse(name: &str, text: &[u8], interval: Option<Millis>) -> Result<Candle
 }
 
 impl CandleFile {
+    /// Sixteen digits of a SHA-256 of all candles: the same numbers give the same, from any file.
+    pub fn checksum(&self) -> String {
+        let mut hash = Sha256::new();
+        for candle in &self.candles {
+            let Candle { open_at, open, high, low, close, volume } = candle;
+            hash.update(open_at.ms().to_le_bytes());
+            for value in [open.get(), high.get(), low.get(), close.get(), volume.get()] {
+                hash.update(value.normalize().serialize());
+            }
+        }
+        let digits = hash.finalize().into_iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+        digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).take(16).collect()
+    }
+
     /// Fills each missing candle with the close before it and no volume, as if nobody had traded.
     /// What is filled in was not recorded, though the source stays.
     pub fn dense(&self) -> Result<Self, TooLong> {

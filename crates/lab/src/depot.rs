@@ -149,6 +149,11 @@ impl Depot {
         gather::add(self, additions, inputs)
     }
 
+    /// Replaces a series by candles that are at hand.
+    pub fn put(&self, venue: &str, symbol: Symbol, file: &CandleFile) -> Result<Entry, FileError> {
+        gather::put(self, (venue, symbol), file)
+    }
+
     fn files(&self) -> Vec<PathBuf> {
         let folders = children(&self.folder).into_iter().filter(|path| path.is_dir());
         let files = folders.flat_map(|folder| children(&folder));

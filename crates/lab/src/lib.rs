@@ -23,6 +23,8 @@ pub mod instruments;
 
 pub mod generate;
 
+pub mod export;
+pub mod report;
 pub mod stats;
 pub mod sweep;
 pub mod trial;

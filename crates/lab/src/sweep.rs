@@ -17,7 +17,7 @@ mod work;
 pub use self::{
     journal::{Journal, JournalError},
     judge::{Fold, Judged, Neighbours, Ranked, judge},
-    piece::{Detail, Outcome, Piece, Span, detail, frame},
+    piece::{Detail, Outcome, Piece, Span, detail, detail_of, frame},
     space::{Parameter, Point, Space, SpaceError},
     study::{Method, Scene, Study, StudyError, Windows},
     work::{End, Progress, carry_out},

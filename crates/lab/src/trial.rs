@@ -5,7 +5,7 @@ use tranche_model::{
     candle::Candle,
     cast,
     ids::BotId,
-    instrument::Instruments,
+    instrument::{Instrument, Instruments},
     record::FillRow,
     time::{Millis, Timestamp},
 };
@@ -15,7 +15,7 @@ use tranche_sim::{
 };
 use tranche_trading::{dca::Config, event::Settings, shard::Output};
 
-use crate::{candles::CandleFile, depot::Range};
+use crate::{candles::CandleFile, depot::Range, stats::equity::Marks};
 
 /// Candles of several instruments, in their order, all of one interval.
 #[derive(Debug, Clone)]
@@ -75,6 +75,12 @@ impl Market {
                 .max()
                 .unwrap_or(Timestamp::MIN),
         }
+    }
+
+    /// The prices that runs over a range are valued at.
+    pub fn marks(&self, range: Range) -> Marks {
+        let instruments: Vec<&Instrument> = self.instruments.iter().collect();
+        Marks::new(&instruments, &self.candles(range), self.interval())
     }
 
     pub fn rows(&self) -> u64 {

@@ -1,6 +1,6 @@
 //! `tranche backtest`: one bot over recorded candles.
 
-use std::{process::ExitCode, time::Duration};
+use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use comfy_table::{CellAlignment, Table, TableStyle};
@@ -8,28 +8,32 @@ use cpu_time::ProcessTime;
 use indicatif::{ProgressBar, ProgressStyle};
 use rust_decimal::Decimal;
 use serde::Serialize;
-use tranche_lab::candles::CandleFile;
+use tranche_lab::{
+    depot::Range,
+    stats::{self, METRICS},
+    sweep::{self, Detail},
+    trial::{self, Market, Terms},
+};
 use tranche_model::{
     asset::Asset,
     balance::Balance,
-    cast, decimal,
-    ids::BotId,
-    instrument::Instrument,
+    decimal,
     money::{Amount, Quote},
     time::Timestamp,
 };
 use tranche_sim::{
-    backtest::{self, Plan, Report, Series},
+    backtest::{Mode, Report},
     exchange,
 };
 use tranche_trading::dca::ladder;
 
 use crate::{
     bot_file::BotFile,
-    cli::BacktestTask,
+    cli::{BacktestTask, TermsOptions},
     console::{self, Stopwatch},
-    market::Market,
+    market,
     recording::Recorder,
+    results::{self, Shown},
     settings::Settings,
 };
 
@@ -43,40 +47,64 @@ struct Line {
     fees_quote: Quote,
     ambiguous_candles: u64,
     candles: u64,
+    /// Of docs/backtesting.md, by their keys.
+    metrics: BTreeMap<&'static str, Option<f64>>,
     wall_seconds: f64,
     core_seconds: f64,
 }
 
 pub(crate) fn run(task: &BacktestTask, settings: &Settings) -> Result<ExitCode> {
     let watch = Stopwatch::start();
+    results::check(&task.result)?;
     let bot = BotFile::read(&task.bot)?;
-    let market = Market::read(&task.candles, bot.pairs())?;
+    let chosen = market::choose(&task.market, settings, bot.pairs())?;
+    for note in &chosen.notes {
+        console::complain(&format!("note: {note}"));
+    }
+    let market = &chosen.market;
+    check(&bot, market)?;
+    let path = task.path.unwrap_or(settings.path).into();
+    let mode = task.mode.unwrap_or(settings.mode).into();
+    let mut terms = terms(&task.terms, settings, &bot, (path, mode))?;
+    terms.record = task.record.is_some();
+    tracing::info!(bot = bot.config.name(), candles = market.rows(), "backtest begins");
+    let detail = carry_out(market, &terms, &bot)?;
+    if let Some(path) = &task.record {
+        let mut recorder = Recorder::create(path, sources(market), market.instruments.clone())?;
+        detail.run.report.told.iter().try_for_each(|told| recorder.observe(told))?;
+        let events = recorder.finish()?;
+        tracing::info!(events, "recorded");
+    }
+    let shown = Shown { chosen: &chosen, terms: &terms, bot: &bot, detail: &detail };
+    results::write(&task.result, &shown)?;
+    let wall = watch.elapsed();
+    let core = ProcessTime::try_now().map_or(wall, |now| now.as_duration());
+    if task.result.json {
+        console::say(&serde_json::to_string(&line(&detail, (wall, core)))?)?;
+    } else {
+        console::say(&summary(market, &terms, &detail, (wall, core))?)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses a bot whose orders an instrument does not take.
+pub(crate) fn check(bot: &BotFile, market: &Market) -> Result<()> {
     for (instrument, file) in market.instruments.iter().zip(&market.files) {
         if let Some(first) = file.candles.first() {
             bot.check(instrument, first.open)?;
         }
     }
-    let plan = plan(task, settings, &bot)?;
-    tracing::info!(bot = bot.config.name(), candles = candles(&market), "backtest begins");
-    let report = carry_out(&market, &plan)?;
-    if let Some(path) = &task.record {
-        let mut recorder = Recorder::create(path, sources(&market), market.instruments.clone())?;
-        report.told.iter().try_for_each(|told| recorder.observe(told))?;
-        let events = recorder.finish()?;
-        tracing::info!(events, "recorded");
-    }
-    let wall = watch.elapsed();
-    let core = ProcessTime::try_now().map_or(wall, |now| now.as_duration());
-    if task.json {
-        console::say(&serde_json::to_string(&line(&report, (wall, core)))?)?;
-    } else {
-        console::say(&summary(&market, &plan, &report, (wall, core))?)?;
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
-fn plan(task: &BacktestTask, settings: &Settings, bot: &BotFile) -> Result<Plan> {
-    let terms = settings.terms(&task.terms)?;
+/// What the exchange gives and takes, looked at beside the bot.
+pub(crate) fn terms(
+    options: &TermsOptions,
+    settings: &Settings,
+    bot: &BotFile,
+    (path, mode): (exchange::Path, Mode),
+) -> Result<Terms> {
+    let terms = settings.terms(options)?;
     let quote = bot.pairs().first().context("the bot has no pair")?.quote;
     let mut balances = terms.balances.clone();
     if balances.is_empty() {
@@ -101,14 +129,13 @@ fn plan(task: &BacktestTask, settings: &Settings, bot: &BotFile) -> Result<Plan>
              {have}: late safety orders may find no funds"
         ));
     }
-    Ok(Plan {
+    Ok(Terms {
         account: terms.account(),
         balances,
-        bots: vec![(BotId::new(1), bot.config.clone())],
         exchange: exchange::Settings::default(),
-        path: task.path.unwrap_or(settings.path).into(),
-        mode: task.mode.unwrap_or(settings.mode).into(),
-        record: task.record.is_some(),
+        path,
+        mode,
+        record: false,
     })
 }
 
@@ -117,9 +144,8 @@ fn usual_balance(quote: Asset) -> Balance {
     Balance { asset: quote, free: Amount::new(free), locked: Amount::ZERO }
 }
 
-fn carry_out(market: &Market, plan: &Plan) -> Result<Report> {
-    let series = market.instruments.iter().zip(&market.files).map(series).collect::<Vec<_>>();
-    let bar = ProgressBar::new(candles(market)).with_style(ProgressStyle::with_template(
+fn carry_out(market: &Market, terms: &Terms, bot: &BotFile) -> Result<Detail> {
+    let bar = ProgressBar::new(market.rows()).with_style(ProgressStyle::with_template(
         "{bar:40} {percent:>3} %  {pos} of {len} candles, {eta} left",
     )?);
     let mut shown = 0_u64;
@@ -130,26 +156,19 @@ fn carry_out(market: &Market, plan: &Plan) -> Result<Report> {
             bar.set_position(done);
         }
     };
-    let report = backtest::run(market.instruments.clone(), plan, &series, &mut progress);
+    let run = trial::run(market, terms, &bot.config, Range::ALL, &mut progress);
     bar.finish_and_clear();
-    Ok(report?)
+    Ok(sweep::detail_of(run?, market, terms, &bot.config))
 }
 
-fn series<'a>((instrument, file): (&Instrument, &'a CandleFile)) -> Series<'a> {
-    Series { instrument: instrument.id, candles: &file.candles, interval: file.interval }
-}
-
-fn candles(market: &Market) -> u64 {
-    market.files.iter().map(|file| cast::count(file.candles.len())).sum()
-}
-
-fn sources(market: &Market) -> String {
+pub(crate) fn sources(market: &Market) -> String {
     let names = market.instruments.iter().zip(&market.files);
     let names = names.map(|(instrument, file)| format!("{} {}", instrument.symbol, file.source));
     names.collect::<Vec<_>>().join(", ")
 }
 
-fn line(report: &Report, (wall, core): (Duration, Duration)) -> Line {
+fn line(detail: &Detail, (wall, core): (Duration, Duration)) -> Line {
+    let report = &detail.run.report;
     Line {
         deals_opened: report.deals_opened,
         deals_closed: report.deals_closed,
@@ -158,6 +177,7 @@ fn line(report: &Report, (wall, core): (Duration, Duration)) -> Line {
         fees_quote: report.fees,
         ambiguous_candles: report.ambiguous_candles,
         candles: report.candles,
+        metrics: METRICS.iter().map(|it| (it.key, it.of(&detail.figures))).collect(),
         wall_seconds: wall.as_secs_f64(),
         core_seconds: core.as_secs_f64(),
     }
@@ -165,12 +185,13 @@ fn line(report: &Report, (wall, core): (Duration, Duration)) -> Line {
 
 fn summary(
     market: &Market,
-    plan: &Plan,
-    report: &Report,
+    terms: &Terms,
+    detail: &Detail,
     (wall, core): (Duration, Duration),
 ) -> Result<String> {
+    let report = &detail.run.report;
     let quote = market.instruments.iter().next().context("no instrument")?.symbol.quote;
-    let opened = plan.balances.iter().find(|balance| balance.asset == quote);
+    let opened = terms.balances.iter().find(|balance| balance.asset == quote);
     let mut table = Table::new();
     table.load_style(TableStyle::new());
     let mut row = |name: &str, value: String| {
@@ -183,6 +204,12 @@ fn summary(
     row("fills", report.fills.to_string());
     row("profit", profit(report, opened, quote)?);
     row("fees", format!("{} {quote}", short(report.fees)));
+    for key in ["total_return", "hold_return", "drawdown_pct", "win_rate", "sharpe", "median_hours"]
+    {
+        if let Some(metric) = stats::metric(key) {
+            row(&metric.name.to_lowercase(), results::shown(metric, &detail.figures, quote));
+        }
+    }
     row(
         "ambiguous",
         format!("{} candles in which the order of high and low decided", report.ambiguous_candles),
@@ -194,7 +221,7 @@ fn summary(
     Ok(table.trim_fmt())
 }
 
-fn span(market: &Market) -> String {
+pub(crate) fn span(market: &Market) -> String {
     let first = market.files.iter().filter_map(|file| file.candles.first());
     let last = market.files.iter().filter_map(|file| file.candles.last());
     let from = first.map(|candle| candle.open_at).min().unwrap_or(Timestamp::MIN);

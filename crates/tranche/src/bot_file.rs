@@ -10,7 +10,7 @@ use tranche_trading::dca::{Config, Draft};
 use crate::document::{Document, Field, Kind};
 
 /// Every setting of a DCA bot.
-const FIELDS: [Field; 26] = [
+pub(crate) const FIELDS: [Field; 26] = [
     field("name", Kind::Text),
     field("pairs", Kind::Texts),
     field("base_order_volume", Kind::Decimal),
@@ -48,6 +48,7 @@ const fn field(name: &'static str, kind: Kind) -> Field {
 pub struct BotFile {
     document: Document,
     pub config: Config,
+    pub draft: Draft,
 }
 
 impl BotFile {
@@ -63,9 +64,15 @@ impl BotFile {
     fn of(document: Document) -> Result<Self> {
         check_pairs(&document)?;
         let draft: Draft = document.parse()?;
-        let config = Config::try_from(draft)
+        let config = Config::try_from(draft.clone())
             .map_err(|error| document.fault(error.field, &error.to_string()))?;
-        Ok(Self { document, config })
+        Ok(Self { document, config, draft })
+    }
+
+    /// The same file with other settings.
+    pub fn with(&self, draft: Draft) -> Result<Self> {
+        let config = Config::try_from(draft.clone())?;
+        Ok(Self { document: self.document.clone(), config, draft })
     }
 
     pub fn pairs(&self) -> &[Symbol] {

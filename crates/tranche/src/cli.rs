@@ -1,6 +1,7 @@
 //! The command line.
 
 mod exchange;
+mod lab;
 mod simulate;
 
 use std::path::PathBuf;
@@ -12,6 +13,10 @@ use tranche_sim::{backtest::Mode, exchange::Path};
 pub(crate) use exchange::{
     DataTask, DataWhat, DoctorTask, EnvironmentName, FetchTask, SimserverTask, VenueName,
     VenueOptions,
+};
+pub(crate) use lab::{
+    BacktestTask, FolderOptions, ImportTask, ListTask, MarketOptions, MethodName, ResampleTask,
+    ResultOptions, SweepTask,
 };
 pub(crate) use simulate::SimulateTask;
 
@@ -29,6 +34,7 @@ const EXAMPLES: &str = "\
 Examples:
   tranche demo
   tranche backtest --bot examples/dca.toml --candles BTCUSDT-1m.csv.zst
+  tranche sweep --bot examples/dca.toml --space examples/space.toml --candles BTCUSDT-1m.csv.zst
   tranche replay run.tranche --text
   tranche data fetch --pair BTC/USDT --from 2025-01-01 --to 2025-02-01 --out BTCUSDT-1m.csv
   tranche doctor
@@ -55,12 +61,14 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
     /// Run a bot over recorded candles
-    Backtest(BacktestTask),
+    Backtest(Box<BacktestTask>),
+    /// Try many settings of a bot over recorded candles
+    Sweep(Box<SweepTask>),
     /// Watch bots trade on a simulated exchange
     Demo(DemoTask),
     /// Repeat a recording and compare every decision
     Replay(ReplayTask),
-    /// Fetch market data
+    /// Fetch, import, list and check market data
     Data(DataTask),
     /// Check addresses, clock, pair and key before a bot trades
     Doctor(DoctorTask),
@@ -68,40 +76,6 @@ pub(crate) enum Task {
     Simserver(Box<SimserverTask>),
     /// Live through simulated years in which everything goes wrong
     Simulate(SimulateTask),
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  tranche backtest --bot examples/dca.toml --candles BTCUSDT-1m.csv.zst
-  tranche backtest --bot bot.toml --candles BTC/USDT=btc.csv --candles ETH/USDT=eth.csv \\
-      --balance USDT=50000 --fee 0.02%,0.05% --fee-asset received
-  tranche backtest --bot bot.toml --candles btc.csv --json | jq .profit_quote
-  tranche backtest --bot bot.toml --candles btc.csv --record run.tranche
-
-Candle files are .csv or .csv.zst with the columns open_time_ms,open,high,low,close,volume.")]
-pub(crate) struct BacktestTask {
-    /// The bot's settings, a TOML file; examples/dca.toml explains each
-    #[arg(long, value_name = "FILE")]
-    pub(crate) bot: PathBuf,
-    /// Candles of the bot's pair; with several pairs once for each, with its name before the file
-    #[arg(long, value_name = "[PAIR=]FILE", required = true)]
-    pub(crate) candles: Vec<String>,
-    /// Print one line of JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Look at every candle, or only at those in which something can happen; the results are the same
-    /// [default: jump]
-    #[arg(long, value_enum, env = "TRANCHE_MODE")]
-    pub(crate) mode: Option<ModeName>,
-    /// In which order a candle touched its extremes [default: nearest]
-    #[arg(long, value_enum, env = "TRANCHE_PATH")]
-    pub(crate) path: Option<PathName>,
-    #[command(flatten)]
-    pub(crate) terms: TermsOptions,
-    /// Write every event and decision to this file, for `tranche replay`
-    #[arg(long, value_name = "FILE")]
-    pub(crate) record: Option<PathBuf>,
 }
 
 /// What the simulated exchange gives and takes.

@@ -1,5 +1,6 @@
 //! `tranche data`: market data from exchanges.
 
+mod depot;
 mod fetch;
 mod part;
 mod pauses;
@@ -16,5 +17,9 @@ use crate::{
 pub(crate) fn run(task: &DataTask, settings: &Settings) -> Result<ExitCode> {
     match &task.what {
         DataWhat::Fetch(task) => fetch::run(task, settings),
+        DataWhat::Import(task) => depot::import(task, settings),
+        DataWhat::List(task) => depot::list(task, settings),
+        DataWhat::Check(task) => depot::check(task, settings),
+        DataWhat::Resample(task) => depot::longer(task, settings),
     }
 }

@@ -39,8 +39,7 @@ use self::{
 use crate::{
     cli::{DemoTask, MarketName, TermsOptions},
     console::{self, Stopwatch},
-    feed, logs,
-    market::Market,
+    feed, logs, market,
     recording::Recorder,
     settings::{self, Settings},
 };
@@ -147,7 +146,7 @@ fn world(task: &DemoTask, settings: &Settings, speed: u32) -> Result<World> {
 /// The named file, or else made-up prices.
 fn market(task: &DemoTask, settings: &Settings) -> Result<(Instruments, Feed)> {
     if let Some(file) = &task.candles {
-        let market = Market::read_one(file)?;
+        let market = market::read_one(file)?;
         let instruments = market.instruments.clone();
         return Ok((instruments, Feed::recorded(market).context("the market has no prices")?));
     }

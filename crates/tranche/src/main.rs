@@ -12,11 +12,14 @@ mod logs;
 mod market;
 mod recording;
 mod replay;
+mod results;
 mod runtime;
 mod secrets;
 mod settings;
 mod simserver;
 mod simulate;
+mod space_file;
+mod sweep;
 mod trouble;
 mod venues;
 
@@ -50,6 +53,10 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Task::Backtest(task) => {
             logs::start(&settings)?;
             backtest::run(&task, &settings)
+        }
+        Task::Sweep(task) => {
+            logs::start(&settings)?;
+            sweep::run(&task, &settings)
         }
         Task::Demo(task) => demo::run(&task, &settings),
         Task::Replay(task) => {

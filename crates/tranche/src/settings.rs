@@ -1,10 +1,16 @@
 //! Settings of the program: flags and variables go before the file, the file before defaults.
 
-use std::{net::SocketAddr, path::Path, str::FromStr as _, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr as _,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail};
 use rust_decimal::Decimal;
 use serde::Deserialize;
+use tranche_lab::depot::Depot;
 use tranche_model::{
     asset::Asset,
     balance::{Balance, FeeAsset, FeeRates},
@@ -16,13 +22,13 @@ use tranche_model::{
 use tranche_trading::event;
 
 use crate::{
-    cli::{EnvironmentName, Global, ModeName, PathName, TermsOptions, VenueName},
+    cli::{EnvironmentName, FolderOptions, Global, ModeName, PathName, TermsOptions, VenueName},
     document::{Document, Field, Kind},
 };
 
 const DEFAULT_FILE: &str = "tranche.toml";
 
-const FIELDS: [Field; 17] = [
+const FIELDS: [Field; 18] = [
     Field { name: "log", kind: Kind::Text },
     Field { name: "log_json", kind: Kind::Flag },
     Field { name: "balance", kind: Kind::Texts },
@@ -40,6 +46,7 @@ const FIELDS: [Field; 17] = [
     Field { name: "api_socket", kind: Kind::Text },
     Field { name: "listen", kind: Kind::Text },
     Field { name: "control", kind: Kind::Text },
+    Field { name: "data", kind: Kind::Text },
 ];
 
 /// What tranche.toml may say.
@@ -63,6 +70,7 @@ struct File {
     api_socket: Option<String>,
     listen: Option<SocketAddr>,
     control: Option<SocketAddr>,
+    data: Option<PathBuf>,
 }
 
 /// What holds unless a command's own flag says otherwise.
@@ -78,6 +86,7 @@ pub(crate) struct Settings {
     /// Only when the file says so; each command that passes time has its own default.
     pub(crate) named_speed: Option<u32>,
     pub(crate) exchange: ExchangeSettings,
+    data: PathBuf,
     has_log: bool,
     balance: Vec<String>,
     fee: String,
@@ -132,6 +141,7 @@ impl Settings {
                 listen: file.listen,
                 control: file.control,
             },
+            data: file.data.unwrap_or_else(|| PathBuf::from("data")),
             balance: file.balance,
             fee: file.fee.unwrap_or_else(|| "0.1%".to_owned()),
             fee_asset: file.fee_asset,
@@ -142,6 +152,11 @@ impl Settings {
     pub(crate) fn quiet(&self) -> Self {
         let log = if self.has_log { self.log.clone() } else { "error".to_owned() };
         Self { log, ..self.clone() }
+    }
+
+    /// Where candles are kept.
+    pub(crate) fn depot(&self, options: &FolderOptions) -> Depot {
+        Depot::new(options.data.clone().unwrap_or_else(|| self.data.clone()))
     }
 
     pub(crate) fn terms(&self, options: &TermsOptions) -> Result<Terms> {

@@ -3,12 +3,14 @@
 use std::{collections::BTreeSet, iter::Peekable};
 
 use tranche_model::{
+    asset::Symbol,
     candle::Candle,
     time::{Millis, Timestamp},
 };
 
 use super::{Depot, Entry, Series, file, numbers::Needs, writer::Writer};
 use crate::{
+    candles::CandleFile,
     fault::{Fault, FileError},
     import::Input,
 };
@@ -17,7 +19,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Additions {
     pub venue: String,
-    pub symbol: tranche_model::asset::Symbol,
+    pub symbol: Symbol,
     /// The smallest distance between two candles if it is not named.
     pub interval: Option<Millis>,
     /// Forgets what was there before.
@@ -119,6 +121,29 @@ pub(super) fn add(
         rounded: rounded.saturating_add(cut),
         times: times.into_iter().collect(),
     })
+}
+
+/// Writes candles that are in order and on their grid.
+pub(super) fn put(
+    depot: &Depot,
+    (venue, symbol): (&str, Symbol),
+    file: &CandleFile,
+) -> Result<Entry, FileError> {
+    let name = file.source.to_string();
+    let series = Series::new(venue, symbol, file.interval)
+        .map_err(|error| FileError::whole(&name, Fault::Unreadable(error.to_string())))?;
+    let mut needs = Needs::default();
+    file.candles.iter().for_each(|candle| needs.look_at(candle));
+    let scales =
+        needs.scales().map_err(|digits| FileError::whole(&name, Fault::TooFine { digits }))?;
+    let mut writer = Writer::create(&depot.path(&series), &series, scales)?;
+    for candle in &file.candles {
+        if let Err(error) = writer.push(candle) {
+            writer.abandon();
+            return Err(error);
+        }
+    }
+    writer.finish().map(|(entry, _)| entry)
 }
 
 fn stream(name: String, candles: Candles) -> Stream {

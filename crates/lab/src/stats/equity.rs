@@ -40,6 +40,8 @@ pub struct Marks {
     /// For each instrument, as many prices as times.
     prices: Vec<Vec<f64>>,
     bases: Vec<Asset>,
+    /// Of all instruments: a bot has one.
+    quote: Option<Asset>,
 }
 
 impl Marks {
@@ -58,7 +60,8 @@ impl Marks {
         times.push(last);
         let prices = candles.iter().map(|list| prices(list, &times, interval)).collect();
         let bases = instruments.iter().map(|instrument| instrument.symbol.base).collect();
-        Self { times, prices, bases }
+        let quote = instruments.first().map(|instrument| instrument.symbol.quote);
+        Self { times, prices, bases, quote }
     }
 
     /// The price of each instrument at the start and at the end.
@@ -71,6 +74,20 @@ impl Marks {
     /// The price of the first instrument over time.
     pub fn first_prices(&self) -> &[f64] {
         self.prices.first().map_or(&[], Vec::as_slice)
+    }
+
+    /// What one unit of money in all instruments, in equal parts, was worth at each time.
+    pub(crate) fn growth(&self) -> Vec<f64> {
+        let ratio = |place: usize, prices: &[f64]| {
+            let first = prices.first().copied()?;
+            float::ratio(prices.get(place).copied()?, first)
+        };
+        let at = |place: usize| {
+            let parts: Vec<f64> =
+                self.prices.iter().filter_map(|prices| ratio(place, prices)).collect();
+            float::mean(&parts).unwrap_or(1.0)
+        };
+        (0..self.times.len()).map(at).collect()
     }
 
     pub(crate) fn bases(&self) -> &[Asset] {
@@ -101,12 +118,13 @@ fn prices(candles: &[Candle], times: &[i64], interval: Millis) -> Vec<f64> {
 
 /// Replays the fills on what the account began with. Only the quote asset and the bases of the
 /// instruments count; a fee in a third asset is counted at the worth stamped on the fill.
-pub fn equity(marks: &Marks, quote: Asset, balances: &[Balance], fills: &[FillRow]) -> Equity {
+pub fn equity(marks: &Marks, balances: &[Balance], fills: &[FillRow]) -> Equity {
     let of = |asset: Asset| {
         let balance = balances.iter().find(|balance| balance.asset == asset);
         balance.and_then(|it| it.total().ok()).map_or(0.0, |amount| float::of(amount.get()))
     };
-    let mut cash = of(quote);
+    let quote = marks.quote;
+    let mut cash = quote.map_or(0.0, of);
     let mut coins: Vec<f64> = marks.bases.iter().map(|base| of(*base)).collect();
     let mut equity = Equity::default();
     let mut rest = fills.iter().peekable();
@@ -126,7 +144,7 @@ pub fn equity(marks: &Marks, quote: Asset, balances: &[Balance], fills: &[FillRo
     equity
 }
 
-fn book(fill: &Fill, (bases, quote): (&[Asset], Asset), cash: &mut f64, coins: &mut [f64]) {
+fn book(fill: &Fill, (bases, quote): (&[Asset], Option<Asset>), cash: &mut f64, coins: &mut [f64]) {
     let place = usize::try_from(fill.instrument.get()).unwrap_or(usize::MAX);
     let (qty, worth) = (float::of(fill.qty.get()), float::of(fill.quote.get()));
     let sign = match fill.side {
@@ -141,7 +159,7 @@ fn book(fill: &Fill, (bases, quote): (&[Asset], Asset), cash: &mut f64, coins: &
         }
     }
     *cash -= sign * worth;
-    if fill.fee.asset == quote {
+    if Some(fill.fee.asset) == quote {
         *cash -= float::of(fill.fee.amount.get());
     } else if Some(fill.fee.asset) != base {
         *cash -= fill.fee.in_quote.map_or(0.0, |fee| float::of(fee.get()));

@@ -12,7 +12,7 @@ use crate::{
         figures::{self, Frame},
         float,
     },
-    trial::{self, Run},
+    trial::{self, Market, Run, Terms},
 };
 
 /// Tries with their numbers. Of a queue this is the message; the answer is a list of [`Outcome`]s.
@@ -94,11 +94,19 @@ pub fn detail(
 ) -> Result<Detail, String> {
     let run = trial::run(scene.market, &scene.terms, config, *range, &mut |_| {});
     let run = run.map_err(|error| error.to_string())?;
-    let quote = config.pairs().first().map(|pair| pair.quote).ok_or("the bot has no pair")?;
-    let equity = equity::equity(marks, quote, &scene.terms.balances, &run.fills);
+    Ok(described(run, marks, &scene.terms, config))
+}
+
+/// All that is shown of a run over the whole market.
+pub fn detail_of(run: Run, market: &Market, terms: &Terms, config: &Config) -> Detail {
+    described(run, &market.marks(Range::ALL), terms, config)
+}
+
+fn described(run: Run, marks: &Marks, terms: &Terms, config: &Config) -> Detail {
+    let equity = equity::equity(marks, &terms.balances, &run.fills);
     let deals = deals::deals(&run.report, &run.fills, marks);
     let figures = figures::figures(&equity, &deals, &frame(&run, config, marks));
-    Ok(Detail { run, equity, deals, figures })
+    Detail { run, equity, deals, figures }
 }
 
 /// What is known of a run beside its equity and deals.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use tranche_model::{balance::Balance, instrument::Instrument, time::Timestamp};
+use tranche_model::{balance::Balance, time::Timestamp};
 use tranche_sim::{
     backtest::Mode,
     exchange::{self, Path},
@@ -168,14 +168,12 @@ impl<'a> Scene<'a> {
             from: Timestamp::from_ms(from),
             to: Timestamp::from_ms(to),
         };
-        let instruments: Vec<&Instrument> = market.instruments.iter().collect();
         let marked = |range: Range| {
             let candles = market.candles(range);
             if candles.iter().any(|list| list.is_empty()) {
                 return Err(StudyError::NoCandles);
             }
-            let marks = Marks::new(&instruments, &candles, market.interval());
-            Ok((range, marks))
+            Ok((range, market.marks(range)))
         };
         let mut stretches = Vec::new();
         if 0 < walk_forward {

@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use serde::Deserialize;
 use tranche_venue::venue::Interval;
 
-use super::TermsOptions;
+use super::{FolderOptions, ImportTask, ListTask, ResampleTask, TermsOptions};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -169,13 +169,22 @@ pub(crate) struct DataTask {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataWhat {
-    /// Fetch candles from an exchange into a file for `tranche backtest`
+    /// Fetch candles from an exchange into the data folder, or into a file
     Fetch(FetchTask),
+    /// Read candle files of others into the data folder
+    Import(ImportTask),
+    /// Show what is in the data folder
+    List(ListTask),
+    /// Read everything in the data folder again, compare checksums and show gaps
+    Check(ListTask),
+    /// Make longer candles out of shorter ones
+    Resample(ResampleTask),
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  tranche data fetch --pair BTC/USDT --from 2025-01-01 --to 2025-02-01
   tranche data fetch --pair BTC/USDT --interval 1m --from 2025-01-01 --to 2025-02-01 \\
       --out BTCUSDT-1m.csv
   tranche data fetch --pair ETH/USDT --interval 5m --from 2025-01-01T12:00 --to 2025-01-02 \\
@@ -184,7 +193,7 @@ Examples:
 
 No key is needed. While it is fetched, the file has the ending .part; a fetch that was cut goes on
 where it stopped when the same command is run again. Beside the file comes its checksum, for
-`sha256sum --check`.")]
+`sha256sum --check`. Without --out the candles are added to those in the data folder.")]
 pub(crate) struct FetchTask {
     #[command(flatten)]
     pub(crate) venue: VenueOptions,
@@ -200,9 +209,11 @@ pub(crate) struct FetchTask {
     /// The first moment that is not fetched any more, in UTC
     #[arg(long, value_name = "DATE")]
     pub(crate) to: String,
-    /// The file, ending in .csv
+    /// A file, ending in .csv, instead of the data folder
     #[arg(long, value_name = "FILE.csv")]
-    pub(crate) out: PathBuf,
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) folder: FolderOptions,
     /// Replace the file if it is there
     #[arg(long)]
     pub(crate) force: bool,

@@ -1,11 +1,20 @@
 //! `tranche data fetch`: candles of an exchange, page by page, into a file that a cut does not spoil.
 
-use std::{path::Path, process::ExitCode, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use clap::ValueEnum as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use tranche_lab::candles::{self, Ends, Growing, Grown};
+use tranche_lab::{
+    candles::{self, Ends, Growing, Grown},
+    depot::{Additions, interval_name},
+    import::{self, Options},
+};
 use tranche_model::{
     asset::Symbol,
     candle::Candle,
@@ -15,7 +24,7 @@ use tranche_venue::venue::{CandleRange, Interval, Venue as _};
 
 use super::{part, pauses::Pauses};
 use crate::{
-    cli::FetchTask,
+    cli::{EnvironmentName, FetchTask},
     console, dates,
     runtime::{self, Stop},
     settings::Settings,
@@ -62,7 +71,8 @@ pub(crate) fn run(task: &FetchTask, settings: &Settings) -> Result<ExitCode> {
         bail!("to: {to} must be after --from, {from}");
     }
     let wish = Wish { symbol, interval: task.interval.into(), from, to };
-    part::check(&task.out, task.force)?;
+    let out = out(task, settings, wish)?;
+    part::check(&out, task.force)?;
     let where_to = venues::settings(&task.venue, Sockets::default(), &settings.exchange)?;
     runtime::run(async move {
         let mut stop = Stop::listen().context("signals cannot be listened to")?;
@@ -71,22 +81,25 @@ pub(crate) fn run(task: &FetchTask, settings: &Settings) -> Result<ExitCode> {
             prepared = prepare(&exchange, wish) => prepared?,
             () = stop.wait() => bail!("stopped before the first candle"),
         };
-        let mut growing = part::open(&task.out, wish.interval.length(), task.force)?;
+        let mut growing = part::open(&out, wish.interval.length(), task.force)?;
         let bar = bar(&prepared)?;
         let mut fetch = Fetch { exchange: &exchange, wish: prepared, bar, pauses: Pauses::new(0) };
         let reached = tokio::select! {
-            reached = fetch.all(&mut growing, &task.out) => reached,
+            reached = fetch.all(&mut growing, &out) => reached,
             () = stop.wait() => Ok(Reached::Cut),
         };
         fetch.bar.finish_and_clear();
         let rows = growing.rows();
         if rows == 0 {
-            part::remove_empty(&task.out);
+            part::remove_empty(&out);
         }
         match reached {
-            Ok(Reached::End) => finish(task, prepared, growing),
-            Ok(Reached::Cut) => bail!("stopped; {}", kept(&task.out, rows)),
-            Err(error) => Err(anyhow!("{error:#}; {}", kept(&task.out, rows))),
+            Ok(Reached::End) if task.out.is_none() => {
+                store(task, settings, (prepared, &out), growing)
+            }
+            Ok(Reached::End) => finish(task, &out, prepared, growing),
+            Ok(Reached::Cut) => bail!("stopped; {}", kept(&out, rows)),
+            Err(error) => Err(anyhow!("{error:#}; {}", kept(&out, rows))),
         }
     })
 }
@@ -215,15 +228,15 @@ fn kept(out: &Path, rows: u64) -> String {
     format!("{rows} candles are kept in {}: run the same command to go on", part.display())
 }
 
-fn finish(task: &FetchTask, wish: Wish, growing: Growing) -> Result<ExitCode> {
+fn finish(task: &FetchTask, out: &Path, wish: Wish, growing: Growing) -> Result<ExitCode> {
     let Grown { rows, sha256 } = growing.finish()?;
     let interval = wish.interval.length();
     // Read as a backtest reads it: what cannot be used is found here, not later.
-    let file = candles::read(&task.out, Some(interval))?;
+    let file = candles::read(out, Some(interval))?;
     let missing = file.gaps.iter().fold(0, |sum: u64, gap| sum.saturating_add(gap.missing));
     let ends = file.candles.first().zip(file.candles.last());
     let (first, last) = ends.context("the file holds no candle")?;
-    let name = task.out.display().to_string();
+    let name = out.display().to_string();
     let (first, last) = (first.open_at, last.open_at);
     if task.json {
         let line = Line {
@@ -243,6 +256,65 @@ fn finish(task: &FetchTask, wish: Wish, growing: Growing) -> Result<ExitCode> {
         "{name}: {rows} candles of {} from {first} to {last}{gaps}\nsha256 {sha256}",
         wish.symbol
     ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where candles are until they are whole: the file that is asked for, or one in the data folder that
+/// says what it is of.
+fn out(task: &FetchTask, settings: &Settings, wish: Wish) -> Result<PathBuf> {
+    if let Some(out) = &task.out {
+        return Ok(out.clone());
+    }
+    let folder = settings.depot(&task.folder).folder().join("fetching");
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("data: {} cannot be made", folder.display()))?;
+    let pair = wish.symbol.to_string().replace('/', "-");
+    let length = interval_name(wish.interval.length());
+    let (from, to) = (wish.from.ms(), wish.to.ms());
+    let venue = venue_name(task, settings);
+    Ok(folder.join(format!("{venue}-{pair}-{length}-{from}-{to}.csv")))
+}
+
+/// As folders call it.
+fn venue_name(task: &FetchTask, settings: &Settings) -> String {
+    let venue = task.venue.venue.unwrap_or(settings.exchange.venue);
+    let environment = task.venue.environment.unwrap_or(settings.exchange.environment);
+    let name = venue.to_possible_value().map(|value| value.get_name().to_owned());
+    let name = name.unwrap_or_default();
+    match environment {
+        EnvironmentName::Live => name,
+        EnvironmentName::Testnet => format!("{name}-testnet"),
+        EnvironmentName::Demo => format!("{name}-demo"),
+    }
+}
+
+/// Adds what was fetched to the data folder, and removes the file that it was fetched into.
+fn store(
+    task: &FetchTask,
+    settings: &Settings,
+    (wish, out): (Wish, &Path),
+    growing: Growing,
+) -> Result<ExitCode> {
+    growing.finish()?;
+    let inputs = import::inputs(out, &Options::default())?;
+    let additions = Additions {
+        venue: venue_name(task, settings),
+        symbol: wish.symbol,
+        interval: Some(wish.interval.length()),
+        replace: false,
+    };
+    let depot = settings.depot(&task.folder);
+    let added = depot.add(&additions, &inputs).context("data")?;
+    for path in [out.to_owned(), out.with_extension("csv.sha256")] {
+        std::fs::remove_file(&path)
+            .with_context(|| format!("data: {} cannot be removed", path.display()))?;
+    }
+    let text = if task.json {
+        super::depot::json(&depot, &added.entry)?
+    } else {
+        super::depot::told(&added)
+    };
+    console::say(&text)?;
     Ok(ExitCode::SUCCESS)
 }
 

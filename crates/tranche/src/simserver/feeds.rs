@@ -18,7 +18,7 @@ use crate::{
     cli::SimserverTask,
     console,
     feed::{Feed, GENERATED},
-    market::{self, Market as Recorded},
+    market,
 };
 
 /// The one instrument of a file of trades or frames.
@@ -67,7 +67,7 @@ fn of_candles(task: &SimserverTask, symbols: &[Symbol]) -> Result<Market> {
         pairs.push(pair);
         named.push(format!("{pair}={path}"));
     }
-    let market = Recorded::read(&named, &pairs)?;
+    let market = market::read(&named, &pairs)?;
     let instruments = listed(&market.instruments);
     let feed = Feed::recorded(market).context("the market has no prices")?;
     Ok(of_feed(instruments, feed))

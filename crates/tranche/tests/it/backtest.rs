@@ -17,6 +17,7 @@ fn json_has_exactly_its_keys() {
         "fees_quote",
         "ambiguous_candles",
         "candles",
+        "metrics",
         "wall_seconds",
         "core_seconds",
     ];

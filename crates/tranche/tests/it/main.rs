@@ -4,6 +4,7 @@
 mod backtest;
 mod data;
 mod demo;
+mod depot;
 mod doctor;
 mod fuzz;
 #[path = "../../../venue/tests/conformance/impostor.rs"]
@@ -15,3 +16,4 @@ mod replay;
 mod server;
 mod simserver;
 mod simulate;
+mod sweep;
