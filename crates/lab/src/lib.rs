@@ -4,7 +4,8 @@
 //! of any kind never stop the program; a generated market is the same for the same seed on every
 //! platform, and says that it is generated wherever its [`source::Source`] is shown.
 //!
-//! Start with [`candles::read`] for files, [`excerpt`] for what every clone carries, and
+//! Start with [`candles::read`] for files, [`depot::Depot`] for the data folder, [`sweep::Study`] for
+//! searches, [`excerpt`] for what every clone carries, and
 //! [`generate::Generator`] for endless markets. Floats live in [`stats`] alone.
 
 pub mod candles;

@@ -94,3 +94,14 @@ fn keys_are_unique_and_formulas_are_there() {
         assert!(METRICS.iter().skip(place + 1).all(|other| other.key != one.key), "{}", one.key);
     }
 }
+
+#[test]
+fn the_documents_have_every_figure_with_its_formula() {
+    let text = include_str!("../../../../docs/backtesting.md");
+
+    for metric in &METRICS {
+        let Metric { key, name, formula, .. } = metric;
+        assert!(text.contains(&format!("| `{key}` | {name} |")), "{key}");
+        assert!(text.contains(&format!("| {formula} |")), "{key}: {formula}");
+    }
+}

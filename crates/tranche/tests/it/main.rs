@@ -11,6 +11,7 @@ mod fuzz;
 mod impostor;
 mod peer;
 mod place;
+mod python;
 mod refusals;
 mod replay;
 mod server;
