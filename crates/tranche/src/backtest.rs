@@ -75,14 +75,15 @@ pub(crate) fn run(task: &BacktestTask, settings: &Settings) -> Result<ExitCode> 
         let events = recorder.finish()?;
         tracing::info!(events, "recorded");
     }
-    let shown = Shown { chosen: &chosen, terms: &terms, bot: &bot, detail: &detail };
+    let (detail, range) = (&detail, Range::ALL);
+    let shown = Shown { chosen: &chosen, terms: &terms, bot: &bot, detail, range };
     results::write(&task.result, &shown)?;
     let wall = watch.elapsed();
     let core = ProcessTime::try_now().map_or(wall, |now| now.as_duration());
     if task.result.json {
-        console::say(&serde_json::to_string(&line(&detail, (wall, core)))?)?;
+        console::say(&serde_json::to_string(&line(detail, (wall, core)))?)?;
     } else {
-        console::say(&summary(market, &terms, &detail, (wall, core))?)?;
+        console::say(&summary(market, &terms, detail, (wall, core))?)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -27,6 +27,8 @@ pub(crate) struct Shown<'a> {
     pub(crate) terms: &'a Terms,
     pub(crate) bot: &'a BotFile,
     pub(crate) detail: &'a Detail,
+    /// The part of the market that it ran over.
+    pub(crate) range: Range,
 }
 
 /// Refuses, before anything is computed, what could not be written afterwards.
@@ -91,7 +93,7 @@ fn put(path: &Path, report: &Report) -> Result<()> {
 }
 
 fn of_run(shown: &Shown<'_>) -> Report {
-    let Shown { chosen, terms, bot, detail } = shown;
+    let Shown { chosen, terms, bot, detail, range } = shown;
     let market = &chosen.market;
     let quote = market.instruments.iter().next().map(|it| it.symbol.quote.to_string());
     let mut notes = chosen.notes.clone();
@@ -105,6 +107,12 @@ fn of_run(shown: &Shown<'_>) -> Report {
         let count = detail.run.report.deals_closed;
         notes.push(format!("Only {count} deals closed: fewer than 100 prove little."));
     }
+    if range.to < market.span().to {
+        notes.push(format!(
+            "The run that is shown ends at {}: the candles after it were held out from the search.",
+            range.to
+        ));
+    }
     let words = Words {
         title: bot.config.name().to_owned(),
         subtitle: format!("{}, {}", sources(market), span(market)),
@@ -112,7 +120,7 @@ fn of_run(shown: &Shown<'_>) -> Report {
         settings: settings(bot, terms),
         quote: quote.unwrap_or_default(),
     };
-    Report::of_run(words, market, &market.marks(Range::ALL), detail)
+    Report::of_run(words, market, &market.marks(*range), detail)
 }
 
 fn settings(bot: &BotFile, terms: &Terms) -> Vec<(String, String)> {
@@ -165,5 +173,5 @@ pub(crate) fn value(metric: &Metric, value: Option<f64>, quote: Asset) -> String
 fn percent(share: f64) -> String {
     let exact: rust_decimal::Decimal = format!("{share:.6}").parse().unwrap_or_default();
     let percent = exact.checked_mul(rust_decimal::Decimal::ONE_HUNDRED).unwrap_or_default();
-    format!("{percent:.2}")
+    format!("{:.2}", percent.round_dp(2))
 }

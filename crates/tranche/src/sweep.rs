@@ -106,7 +106,13 @@ pub(crate) fn run(task: &SweepTask, settings: &Settings) -> Result<ExitCode> {
     let named = shown_best(&bot, &scene, best)?;
     let config = study.config(&best.point)?;
     let detail = sweep::detail(&scene, &config, &scene.training).map_err(anyhow::Error::msg)?;
-    let shown = Shown { chosen: &chosen, terms: &scene.terms, bot: &named, detail: &detail };
+    let shown = Shown {
+        chosen: &chosen,
+        terms: &scene.terms,
+        bot: &named,
+        detail: &detail,
+        range: scene.training.0,
+    };
     results::write_sweep(&task.result, &shown, (&scene, &judged), journal.known().values())?;
     if task.result.json {
         console::say(&serde_json::to_string(&line(&scene, &judged, &path))?)?;

@@ -38,7 +38,8 @@
     title.style.cssText = "position:absolute;clip-path:inset(50%)";
     node.append(title);
     const line = make("tr");
-    head.forEach((text) => { const cell = make("th", text); cell.scope = "col"; line.append(cell); });
+    const isText = (place) => { const first = rows.length && rows[0][place]; return first instanceof Node && /text|wrap/.test(first.className); };
+    head.forEach((text, place) => { const cell = make("th", text, isText(place) ? "text" : ""); cell.scope = "col"; line.append(cell); });
     const top = make("thead");
     top.append(line);
     const body = make("tbody");
@@ -93,6 +94,8 @@
     const place = byId(id).querySelector(".chart");
     const made = LightweightCharts.createChart(place, { autoSize: true, localization: { locale: "en" }, timeScale: { timeVisible: true, secondsVisible: false, minBarSpacing: 0.001 } });
     charts.push(made);
+    // The size is known only after the page is laid out.
+    new ResizeObserver(() => made.timeScale().fitContent()).observe(place);
     return made;
   };
   const paint = () => {
@@ -156,7 +159,7 @@
         position: fill.buy ? "belowBar" : "aboveBar",
         shape: fill.buy ? "arrowUp" : "arrowDown",
         color: fill.buy ? colour.accent : deal.profit < 0 ? colour.bad : colour.good,
-        text: shown.length > 120 ? "" : fill.buy ? (fill.level ? "S" + fill.level : "B") : "X",
+        text: shown.length > 60 ? "" : fill.buy ? (fill.level ? "S" + fill.level : "B") : "X",
       })).sort((a, b) => a.time - b.time));
       byId("market-text").textContent = pair.name + ", bars of " + pair.bar + ". B is a base order, S1, S2 and so on are safety orders, X is an exit." + (shown.length < fills.length ? " Only the last " + shown.length + " of " + fills.length + " fills are marked." : "");
     };
@@ -221,11 +224,15 @@
   const ranking = () => {
     if (!data.sweep) return;
     const unit = data.sweep.unit;
-    const rows = data.sweep.ranked.map((row, place) => {
-      const doubts = cell(row.doubts.length ? row.doubts.join("; ") : "none found", "long");
-      return [cell(String(place + 1), "text"), cell(row.settings.map(([name, value]) => name + " " + value).join(", "), "text"), format(row.value, unit), format(row.holdout, unit), format(row.beside, unit), plain(row.deals, 0), row.grade, row.luck === null ? "none" : plain(row.luck * 100, 1) + " %", doubts];
+    const rows = data.sweep.ranked.flatMap((row, place) => {
+      const doubts = cell(row.doubts.length ? "But: " + row.doubts.join("; ") + "." : "Nothing that was looked at speaks against it.", "wrap hint");
+      doubts.colSpan = 7;
+      return [
+        [cell(String(place + 1), "text"), cell(row.settings.map(([name, value]) => name + " " + value).join(", "), "text"), format(row.value, unit), format(row.holdout, unit), format(row.beside, unit), plain(row.deals, 0), row.grade, row.luck === null ? "none" : plain(row.luck * 100, 1) + " %"],
+        [cell("", "text"), doubts],
+      ];
     });
-    const head = ["", "Settings", data.sweep.metric, "Held out", "Beside it", "Deals", "Grade", "Chance as good", "What speaks against it"];
+    const head = ["", "Settings", data.sweep.metric, "Held out", "Beside it", "Deals", "Grade", "Chance as good"];
     show("ranking").querySelector(".scroll").append(table("Best settings", head, rows));
     if (data.sweep.folds.length) {
       const rows = data.sweep.folds.map((fold) => [cell(time(fold.from).slice(0, 10) + " to " + time(fold.cut).slice(0, 10), "text"), cell(fold.settings.map(([name, value]) => name + " " + value).join(", "), "text"), format(fold.chosen, unit), format(fold.tried, unit)]);
