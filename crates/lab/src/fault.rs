@@ -121,6 +121,8 @@ pub enum Fault {
     MixedTimes { field: &'static str, was: String, is: String, value: String },
     #[error("{field}: a different candle has the same time, remove one: {value}")]
     Contradiction { field: &'static str, value: i64 },
+    #[error("more than {rows_max} rows repeat the one before: this is no candle file")]
+    Repeats { rows_max: u64 },
     #[error("the candle of {at} differs from the one in {other}: remove one of them")]
     Contradicts { at: Timestamp, other: String },
     #[error("prices of {digits} digits do not fit, at most 18 can be stored: is this a price?")]

@@ -31,6 +31,8 @@ use crate::{
 };
 
 const TIME: &str = "time";
+/// A packed file can say the same row for ever in a few bytes.
+const REPEATED_MAX: u64 = 1_000_000;
 
 /// What the file itself does not say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -157,6 +159,9 @@ impl Rows {
             match self.last {
                 Some(last) if last == candle => {
                     self.repeated = self.repeated.saturating_add(1);
+                    if REPEATED_MAX < self.repeated {
+                        return Err(wrong(Fault::Repeats { rows_max: REPEATED_MAX }));
+                    }
                     continue;
                 }
                 Some(last) => {

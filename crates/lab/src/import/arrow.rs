@@ -145,6 +145,13 @@ fn check_block(file: &mut File, block: &Block) -> Result<(), Fault> {
         .header_as_record_batch()
         .or_else(|| message.header_as_dictionary_batch().and_then(|dictionary| dictionary.data()));
     let Some(batch) = batch else { return Err(damaged("no batch where one was promised")) };
+    for buffer in batch.buffers().into_iter().flatten() {
+        let end = buffer.offset().checked_add(buffer.length());
+        let is_inside = end.is_some_and(|end| 0 <= buffer.length() && end <= block.bodyLength());
+        if buffer.offset() < 0 || !is_inside {
+            return Err(odd());
+        }
+    }
     if batch.compression().is_none() {
         return Ok(());
     }

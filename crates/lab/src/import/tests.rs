@@ -230,6 +230,16 @@ fn a_damaged_or_cut_archive_is_refused() {
 }
 
 #[test]
+fn a_row_without_end_is_refused() {
+    let row = ROWS.lines().next().unwrap();
+    let text = format!("time,open,high,low,close,volume\n{}", format!("{row}\n").repeat(1_000_010));
+
+    let error = read("same.csv.gz", gzipped(&text)).unwrap_err();
+
+    assert!(error.contains("more than 1000000 rows repeat the one before"), "{error}");
+}
+
+#[test]
 fn a_bomb_stops_at_its_first_endless_line() {
     let bomb = zipped(&[("bomb.csv", &vec![b'0'; 64 << 20])]);
     assert!(bomb.len() < 1 << 20);

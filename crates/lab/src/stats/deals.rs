@@ -1,12 +1,14 @@
 //! Deals as people look at them: what was bought and sold, and how far it went for and against.
 #![expect(clippy::float_arithmetic, reason = "statistics describe results and never become orders")]
 
+use std::collections::BTreeMap;
+
 use tranche_model::{
     asset::Asset,
     candle::Candle,
     ids::{DealNo, InstrumentId, Slot},
     order::Side,
-    record::FillRow,
+    record::{DealRow, FillRow},
     time::{Millis, Timestamp},
 };
 use tranche_sim::backtest::Report;
@@ -56,24 +58,21 @@ pub fn deals(report: &Report, fills: &[FillRow], marks: &Marks) -> Vec<Deal> {
     let end = Timestamp::from_ms(marks.times().last().copied().unwrap_or(0));
     let last = marks.ends();
     let mut deals: Vec<Deal> = Vec::new();
+    let mut places: BTreeMap<(InstrumentId, DealNo), usize> = BTreeMap::new();
     for row in fills {
         let place = usize::try_from(row.fill.instrument.get()).unwrap_or(usize::MAX);
         let base = marks.bases().get(place).copied();
         let Some(fill) = of_fill(row, base) else { continue };
-        let known = deals
-            .iter_mut()
-            .rev()
-            .find(|deal| deal.number == row.deal && deal.instrument == row.fill.instrument);
-        match known {
+        let place = *places.entry((row.fill.instrument, row.deal)).or_insert(deals.len());
+        match deals.get_mut(place) {
             Some(deal) => deal.fills.push(fill),
             None => deals.push(begun(row, fill, end)),
         }
     }
+    let closed: BTreeMap<(InstrumentId, DealNo), &DealRow> =
+        report.deals.iter().map(|row| ((row.instrument, row.deal), row)).collect();
     for deal in &mut deals {
-        let row = report
-            .deals
-            .iter()
-            .find(|row| row.deal == deal.number && row.instrument == deal.instrument);
+        let row = closed.get(&(deal.instrument, deal.number));
         deal.bought = deal.fills.iter().filter(|it| it.is_buy).map(|it| it.quote).sum();
         deal.fees = deal.fills.iter().map(|fill| fill.fee).sum();
         let deepest = deal.fills.iter().filter_map(|fill| fill.level).max();

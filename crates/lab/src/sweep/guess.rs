@@ -153,3 +153,38 @@ fn draw(density: &[f64], rng: &mut Rng) -> u32 {
     }
     u32::try_from(density.len().saturating_sub(1)).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sweep::Parameter;
+
+    /// The best that a search finds of a hill whose top is at (17, 4, 11) of 20 values each.
+    fn best(method: Method, seed: u64) -> f64 {
+        let parameter = |name: &str| Parameter {
+            name: name.to_owned(),
+            values: (0..20).map(serde_json::Value::from).collect(),
+        };
+        let space = Space::new(vec![parameter("a"), parameter("b"), parameter("c")]).unwrap();
+        let mut tried: Vec<Scored> = Vec::new();
+        for number in 0..10 {
+            for point in generation((&space, method, seed), number, &tried) {
+                let distance = |at: u32, top: i32| (f64::from(at) - f64::from(top)).powi(2);
+                let [a, b, c] = point[..] else { panic!("{point:?}") };
+                let height = -(distance(a, 17) + distance(b, 4) + distance(c, 11));
+                tried.push((point, Some(height)));
+            }
+        }
+        assert_eq!(tried.len(), 160);
+        tried.iter().filter_map(|(_, height)| *height).fold(f64::NEG_INFINITY, f64::max)
+    }
+
+    #[test]
+    fn learning_climbs_higher_than_chance() {
+        let sum = |method| (0..20).map(|seed| best(method, seed)).sum::<f64>();
+        let (learned, chance) = (sum(Method::Bayes), sum(Method::Random));
+
+        // Heights are below zero: at most a third of the distance is left.
+        assert!(3.0 * learned > chance, "{learned} {chance}");
+    }
+}

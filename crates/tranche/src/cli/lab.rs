@@ -115,7 +115,7 @@ pub(crate) struct SweepTask {
     #[arg(long, value_name = "COUNT")]
     pub(crate) threads: Option<NonZeroUsize>,
     /// How many of the best are looked at closely and shown
-    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    #[arg(long, value_name = "COUNT", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) top: u16,
     /// In which order a candle touched its extremes [default: nearest]
     #[arg(long, value_enum, env = "TRANCHE_PATH")]
