@@ -14,6 +14,7 @@ use std::{
 use super::place::Place;
 
 const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/requirements.txt");
+const FORMATS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/formats.py");
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/analyse.py");
 /// Looks at a program ten times in a second.
 const LOOK: Duration = Duration::from_millis(100);
@@ -38,12 +39,37 @@ fn pandas_and_polars_read_candles_and_results_exactly() {
     let swept = place.run("sweep --bot bot.toml --space space.toml --export results --json");
     assert_eq!(swept.code, Some(0), "{}", swept.err);
 
+    others_files_hold_the_same_candles(&place, &python);
     let mut command = Command::new(python);
     command.arg(SCRIPT).arg(place.path("data/here/BTC-USDT-1m.parquet")).arg(place.path("results"));
     let said = output(command, RUN_LOOKS);
 
     let said = said.unwrap_or_else(|why| panic!("{why}"));
     assert!(said.ends_with("all is well\n"), "{said}");
+}
+
+/// Written by pandas and polars and read again, candles have the checksum that they had.
+fn others_files_hold_the_same_candles(place: &Place, python: &Path) {
+    let ours = place.path("data/here/BTC-USDT-1m.parquet");
+    let mut command = Command::new(python);
+    command.arg(FORMATS).arg(&ours).arg(place.path("."));
+    let said = output(command, RUN_LOOKS).unwrap_or_else(|why| panic!("{why}"));
+    assert!(said.ends_with("all is written\n"), "{said}");
+    let checksum = place.run("data list --json").json()["sha256"].clone();
+    for file in [
+        "polars.parquet",
+        "pandas.parquet",
+        "gzip.parquet",
+        "nanoseconds.parquet",
+        "freqtrade.feather",
+        "pandas.csv",
+    ] {
+        let line =
+            format!("data import --venue other --pair BTC/USDT {file} --data {file}.data --json");
+        let told = place.run(&line);
+        assert_eq!(told.code, Some(0), "{file}: {}", told.err);
+        assert_eq!(told.json()["sha256"], checksum, "{file}");
+    }
 }
 
 /// The interpreter with the libraries; an error says why there is none.
