@@ -8,6 +8,7 @@ mod bench;
 mod drill;
 mod fuzz;
 mod gates;
+mod prepare;
 mod steps;
 mod tidy;
 
@@ -17,6 +18,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   check   format, Clippy, tidy, unit tests: before each commit
   test    format, Clippy, tidy, every test: what the pull request runs
   torture a thousand simulated bot-years in which everything goes wrong
+  prepare what the tests need beside Rust; `test` does this by itself
   tidy    the rules of the house that neither the compiler nor Clippy can hold
   bench   every benchmark
   fuzz    one target of fuzz/, or `all`, for a while; `list` names them
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         ["check"] => gates::check(),
         ["test"] => gates::test(),
         ["torture"] => gates::torture(),
+        ["prepare"] => prepare::prepare(),
         ["tidy"] => tidy::run(),
         ["bench"] => bench::bench(),
         ["fuzz", rest @ ..] => fuzz::fuzz(rest),
