@@ -16,6 +16,7 @@ const STREAM: [&str; 5] = ["bench", "--package", "tranche-engine", "--bench", "s
 const WAITING: [&str; 5] = ["bench", "--package", "tranche-lab", "--bench", "waiting"];
 const SWEEP: [&str; 5] = ["bench", "--package", "tranche-lab", "--bench", "sweep"];
 const PEERS: &str = "bench/peers/compare.py";
+const GROUP: [&str; 5] = ["bench", "--package", "tranche-store", "--bench", "group"];
 
 pub(crate) fn bench() -> Result<(), String> {
     let target = target()?;
@@ -35,11 +36,16 @@ pub(crate) fn bench() -> Result<(), String> {
     let stream = target.join("stream.json");
     let path = stream.display().to_string();
     cargo(&[&STREAM[..], &["--", "--json", &path]].concat())?;
+    say("==> group commit");
+    let group = target.join("group.json");
+    let path = group.display().to_string();
+    cargo(&[&GROUP[..], &["--", "--json", &path]].concat())?;
     let mut figures = Figures::default();
     figures.read_criterion(&target.join("criterion"))?;
     figures.read_json(&waiting)?;
     figures.read_json(&sweep)?;
     figures.read_json(&stream)?;
+    figures.read_json(&group)?;
     say("==> engines of others");
     if let Some(compared) = compare(&peers) {
         figures.read_json(&compared)?;
