@@ -14,6 +14,7 @@ mod market;
 mod owners;
 mod properties;
 mod recordings;
+mod restored;
 mod rules;
 mod scene;
 mod scope;

@@ -17,7 +17,8 @@ mod turn;
 use std::collections::BTreeMap;
 
 use tranche_model::{
-    ids::{AccountId, BotId, InstrumentId},
+    client_order_id::Origin,
+    ids::{AccountId, BotId, DealNo, InstrumentId},
     money::Price,
     record::CallLane,
     time::Timestamp,
@@ -34,6 +35,9 @@ use crate::{
     watch::{Cause, Watch},
     why::{Why, WhyRecord},
 };
+
+/// So many deals of a bot a store may have forgotten when an older copy replaces it.
+const FORGOTTEN_MOST: u32 = 4_096;
 
 /// The account with its bots.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +83,7 @@ impl Account {
             Event::FillKnown { fill, known } => self.fill_known(fill, *known, world, out)?,
             Event::Stream { live } => self.stream(*live, world, out)?,
             Event::Loaded { settings } => {
+                self.number_beyond(settings.origin, out);
                 self.desk.settings.clone_from(settings);
                 out.account_dirty = true;
                 self.loaded(world, out)?;
@@ -175,6 +180,19 @@ impl Account {
             self.run_all(world, out)?;
         }
         Ok(())
+    }
+
+    /// A store that was replaced by an older copy of itself has forgotten deals of which the venue still
+    /// tells: the new life numbers its deals beyond them, or their executions would be booked to it.
+    fn number_beyond(&mut self, origin: Origin, out: &mut Effects) {
+        if origin == self.desk.settings.origin {
+            return;
+        }
+        for bot in self.bots.values_mut() {
+            let next = bot.head.next_deal.get().saturating_add(FORGOTTEN_MOST);
+            bot.head.next_deal = DealNo::new(next);
+            out.dirty(bot.head.id);
+        }
     }
 
     /// A new owner: whatever may have left is looked up before anything is sent.
