@@ -7,7 +7,11 @@ use tranche_model::{
     money::{Fraction, Price, Qty, Quote},
     time::Millis,
 };
-use tranche_sim::{driver::Setup, exchange};
+use tranche_sim::{
+    driver::Setup,
+    exchange,
+    memory::{CommitPlan, FaultyMemory},
+};
 use tranche_trading::{
     bot::BotStatus,
     dca::{Draft, draft::BaseOrderType},
@@ -16,7 +20,7 @@ use tranche_trading::{
 };
 
 use crate::{
-    books,
+    books::{self, Disturbed},
     scene::{A, BOT, OURS, Scene, Terms, asset, config, draft, instrument, pct},
 };
 
@@ -151,6 +155,32 @@ fn a_stop_from_the_average_within_the_fee_is_refused() {
     let verdict = scene.command(create);
 
     assert!(verdict.clone().is_err_and(|why| why.contains("stop_loss_pct")), "{verdict:?}");
+}
+
+#[test]
+fn a_coarser_step_while_nobody_was_there_moves_the_take_profit() {
+    let mut before =
+        Scene::on(vec![grid("0.01", "0.001", "100000")], Setup::default(), Terms::default());
+    before.create(BOT, Draft { base_order_volume: quote("118"), ..draft() });
+    before.tick(A, "100.87");
+    let aimed = before.deal(BOT).take_profit.unwrap();
+
+    // Another process starts, under other rules, with the same store and exchange.
+    let coarse = grid("0.01", "0.01", "100000");
+    let mut after = Scene::on(vec![coarse.clone()], Setup::default(), Terms::default());
+    after.wait(5);
+    after.driver.exchange = before.driver.exchange.clone();
+    after.driver.exchange.replace_instrument(coarse, before.driver.now());
+    after.driver.memory =
+        FaultyMemory::new(before.driver.memory.memory().clone(), CommitPlan::default());
+    after.evict();
+    after.wait(60);
+
+    // Less can be sold, and still the profit is made.
+    let moved = after.deal(BOT).take_profit.unwrap();
+    assert!(aimed < moved, "{aimed} {moved}");
+    books::quiet(&after.driver, OURS).unwrap();
+    books::always(&after.driver, OURS, Disturbed::default()).unwrap();
 }
 
 fn quote(text: &str) -> Quote {

@@ -261,10 +261,14 @@ impl Deal {
         }
     }
 
-    /// Whether a price that the deal has fixed lies beside the instrument's present grid.
+    /// Whether a price that the deal has fixed lies beside the instrument's present grid, or was made for
+    /// another quantity than what can be sold now.
     pub(crate) fn is_off_grid(&self, scene: &Scene<'_>) -> Result<bool, MathError> {
         let price = match self.phase {
             Phase::Entering(Entry { order: EntryOrder::Limit { price, .. }, .. }) => Some(price),
+            Phase::Holding(_) if self.position.sold.is_zero() => {
+                return Ok(self.target(scene)? != self.take_profit);
+            }
             Phase::Holding(_) => self.take_profit,
             Phase::Entering(_) | Phase::Exiting { .. } | Phase::Abandoned => None,
         };

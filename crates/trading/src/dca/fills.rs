@@ -5,7 +5,7 @@ use tranche_model::{
     decimal::MathError,
     fill::Fill,
     ids::Slot,
-    money::Qty,
+    money::{Price, Qty},
     order::{OrderStatus, Side},
 };
 
@@ -91,19 +91,24 @@ impl Deal {
         Ok(())
     }
 
-    /// Sets the take profit for the position as it is.
-    pub(super) fn aim(&mut self, scene: &Scene<'_>, log: &mut Vec<Why>) -> Result<(), MathError> {
+    /// The take profit of the position as it is.
+    pub(super) fn target(&self, scene: &Scene<'_>) -> Result<Option<Price>, MathError> {
         let exit_fee = match scene.config.trailing_deviation() {
             Some(_) => scene.fees.taker,
             None => scene.fees.maker,
         };
-        self.take_profit = targets::take_profit(
+        targets::take_profit(
             scene.config,
             &self.position,
             self.base_spent,
             exit_fee,
             scene.instrument,
-        )?;
+        )
+    }
+
+    /// Sets the take profit for the position as it is.
+    pub(super) fn aim(&mut self, scene: &Scene<'_>, log: &mut Vec<Why>) -> Result<(), MathError> {
+        self.take_profit = self.target(scene)?;
         if let Some(price) = self.take_profit {
             log.push(Why::TakeProfitSet { price, qty: self.sellable(scene)? });
         }
