@@ -37,6 +37,8 @@ fn f_016_dns_outage_keeps_orders() {
     // Nobody can be asked; the exchange goes on, and fills one of the orders.
     scene.minutes(A, "100", 10);
     scene.tick(A, "98.9");
+    // A new owner cannot ask either.
+    scene.evict();
     scene.minutes(A, "98.9", 10);
     assert_eq!(scene.lane(BOT).orders().count(), 3, "{:?}", scene.lane(BOT));
     assert_eq!(count(&scene, |why| matches!(why, Why::Forgotten { .. })), 0);
@@ -101,6 +103,8 @@ fn f_019_a_fill_before_its_answer_finds_its_order() {
     let mut scene = Scene::with(Setup { line, ..Setup::default() }, Terms::default());
     scene.create(BOT, draft());
     scene.next_call(1, CallFault::LateReply(Millis::from_secs(8)));
+    // What became of the order is not told, only its execution.
+    lose_events(&mut scene, 3);
 
     scene.tick(A, "100");
     scene.wait(1);
@@ -158,6 +162,7 @@ fn f_022_a_late_lower_state_changes_nothing() {
     scene.wait(10);
     assert_eq!(intents(&scene, safety(1)).len(), 1);
     assert_eq!(scene.deal(BOT).levels.count(), 1);
+    assert_eq!(count(&scene, |why| matches!(why, Why::Adopted { .. })), 0);
     all_agrees(&scene);
 }
 

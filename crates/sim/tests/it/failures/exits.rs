@@ -4,10 +4,11 @@ use tranche_model::{
     asset::Symbol,
     balance::FeeAsset,
     candle::Tick,
+    fill::Fill,
     filter::Filter,
     ids::{BotId, InstrumentId, Slot},
     instrument::Instrument,
-    money::{Amount, Fraction, Price, Qty, Quote},
+    money::{Amount, Fraction, Qty, Quote},
     order::{OrderKind, OrderStatus, Side, Size},
     time::{Millis, Timestamp},
 };
@@ -104,7 +105,7 @@ fn f_047_a_rest_too_small_to_be_sold_ends_the_deal_as_dust() {
 fn f_048_an_entry_too_small_to_be_sold_is_made_whole() {
     let mut scene = Scene::with(thin(), Terms::default());
     let limit = Draft { base_order_type: BaseOrderType::Limit, ..draft() };
-    scene.create(BOT, Draft { entry_timeout_seconds: 30, ..limit });
+    scene.create(BOT, Draft { entry_timeout_seconds: 20, ..limit });
     scene.tick_with(A, "100", "0.001");
     // Two hundredths of a coin are two units of quote: less than an order may be worth.
     scene.tick_with(A, "99.9", "0.02");
@@ -330,33 +331,28 @@ fn f_058_a_status_of_a_later_day_is_no_end() {
 fn f_060_bots_of_one_account_never_trade_with_each_other() {
     let exchange = exchange::Settings {
         self_trade: exchange::SelfTradePrevention::None,
+        volume_cap: Some(Fraction::ONE),
         ..exchange::Settings::default()
     };
-    let setup = Setup { exchange, ..Setup::default() };
-    let mut scene = Scene::on(vec![grid("0.1", "0.001")], setup, Terms::default());
-    let tight = Draft { take_profit_pct: pct("0.4"), ..draft() };
-    scene.create(BOT, tight.clone());
-    scene.create(OTHER, Draft { base_order_type: BaseOrderType::Limit, ..tight });
+    let mut scene = Scene::with(Setup { exchange, ..Setup::default() }, Terms::default());
+    scene.create(BOT, lonely());
+    scene.tick_with(A, "100", "5");
+    // The take profit at 102.21 is filled in part, and what is left of it rests below the market.
+    scene.tick_with(A, "102.3", "0.1");
+    assert_eq!(order_of(&scene, "take profit 1").executed, qty("0.1"));
 
-    // One tick is one per cent.
-    for price in ["10", "10.1", "10.2", "10", "9.9", "10.3", "10.1", "10.2", "9.8", "10.4"] {
-        for _ in 0..3 {
-            scene.tick(A, price);
-            scene.wait(7);
-        }
+    // Another bot wants to buy at the market.
+    scene.create(OTHER, Draft { base_order_type: BaseOrderType::Limit, ..lonely() });
+    for _ in 0..5 {
+        scene.tick_with(A, "102.3", "0.001");
+        scene.wait(1);
     }
 
     let fills = scene.driver.exchange.trades(OURS, A, Timestamp::MIN);
-    assert!(4 < fills.len(), "{fills:#?} {:#?}", scene.whys);
-    let of_both = |price: Price, at: Timestamp| {
-        let at_once = fills.iter().filter(|fill| fill.at == at && fill.price == price);
-        let sides: std::collections::BTreeSet<_> = at_once.map(|fill| fill.side).collect();
-        sides.len() == 2
-    };
-    let crossed = fills.iter().filter(|fill| of_both(fill.price, fill.at)).count();
-    assert_eq!(crossed, 0, "{fills:#?}");
-    let made = scene.driver.memory.memory().stored(OURS).unwrap().deals.clone();
-    assert!(made.iter().all(|row| !row.profit.is_negative()), "{made:#?}");
+    let of_other = |fill: &&Fill| fill.client_id.unwrap().key().bot == OTHER;
+    assert_eq!(fills.iter().filter(of_other).count(), 0, "{fills:#?}");
+    let base = scene.bot(OTHER).lanes[0].seat(Slot::BASE).unwrap().blocked().unwrap();
+    assert_eq!(base.reason, BlockReason::SelfCross);
 }
 
 #[test]

@@ -252,7 +252,7 @@ fn f_072_a_price_that_ran_away_from_an_exit_does_not_strand_it() {
     // Decided at 96.9; by the time the order arrives it is 90.
     scene.tick(A, "96.9");
     scene.tick(A, "90");
-    scene.wait(5);
+    scene.wait(1);
     assert_eq!(scene.ended(), ["stop_loss"]);
 
     // A take profit that is placed when the price is beyond it already.
