@@ -101,8 +101,7 @@ mod tests {
         for has_nextest in [true, false] {
             let names = test_steps(has_nextest).map(|step| step.name);
 
-            let expected =
-                ["prepare", "format", "tidy", "clippy", "doc tests", "worlds", "tests"];
+            let expected = ["prepare", "format", "tidy", "clippy", "doc tests", "worlds", "tests"];
             assert_eq!(names, expected);
         }
     }

@@ -16,12 +16,12 @@ use parquet::{
 };
 use rust_decimal::Decimal;
 use tranche_model::{instrument::Instruments, order::Side, record::FillRow};
+use tranche_sim::backtest::Report;
 
 use crate::{
     fault::{Fault, FileError},
     stats::{Equity, METRICS},
     sweep::{Outcome, Scene},
-    trial::Run,
 };
 
 /// Digits after the point of exact money: those of the simulated exchange's amounts.
@@ -43,8 +43,8 @@ enum Values {
 type Columns = Vec<(String, Values)>;
 
 /// Every execution, in order.
-pub fn fills(path: &Path, run: &Run, instruments: &Instruments) -> Result<(), FileError> {
-    let rows = &run.fills;
+pub fn fills(path: &Path, report: &Report, instruments: &Instruments) -> Result<(), FileError> {
+    let rows = &report.booked;
     let of = |pick: fn(&FillRow) -> Decimal| Values::Money(rows.iter().map(pick).collect());
     let slot = |row: &FillRow| row.fill.client_id.map(|id| id.key().slot.to_string());
     let side = |row: &FillRow| match row.fill.side {
@@ -76,8 +76,8 @@ pub fn fills(path: &Path, run: &Run, instruments: &Instruments) -> Result<(), Fi
 }
 
 /// Every deal that ended.
-pub fn deals(path: &Path, run: &Run, instruments: &Instruments) -> Result<(), FileError> {
-    let rows = &run.report.deals;
+pub fn deals(path: &Path, report: &Report, instruments: &Instruments) -> Result<(), FileError> {
+    let rows = &report.deals;
     let pair = rows.iter().filter_map(|row| instruments.get(row.instrument));
     write(
         path,

@@ -6,14 +6,13 @@ use tranche_model::{
     cast,
     ids::BotId,
     instrument::{Instrument, Instruments},
-    record::FillRow,
     time::{Millis, Timestamp},
 };
 use tranche_sim::{
     backtest::{self, BacktestError, Mode, Plan, Report, Series},
     exchange::{self, Path},
 };
-use tranche_trading::{dca::Config, event::Settings, shard::Output};
+use tranche_trading::{dca::Config, event::Settings};
 
 use crate::{candles::CandleFile, depot::Range, stats::equity::Marks};
 
@@ -36,11 +35,12 @@ pub struct Terms {
     pub record: bool,
 }
 
-/// What came of a run, with every fill.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
-    pub report: Report,
-    pub fills: Vec<FillRow>,
+/// The candles of a range, made ready for any number of runs, with the prices that they are valued at.
+#[derive(Debug, Clone)]
+pub struct Window {
+    pub range: Range,
+    pub marks: Marks,
+    market: backtest::Market,
 }
 
 /// Who trades in a trial.
@@ -77,10 +77,23 @@ impl Market {
         }
     }
 
-    /// The prices that runs over a range are valued at.
-    pub fn marks(&self, range: Range) -> Marks {
+    /// Makes a range ready.
+    pub fn window(&self, range: Range) -> Result<Window, BacktestError> {
+        let candles = self.candles(range);
         let instruments: Vec<&Instrument> = self.instruments.iter().collect();
-        Marks::new(&instruments, &self.candles(range), self.interval())
+        let of_instruments = instruments.iter().zip(&candles);
+        let series: Vec<Series<'_>> = of_instruments
+            .map(|(instrument, candles)| Series {
+                instrument: instrument.id,
+                candles,
+                interval: self.interval(),
+            })
+            .collect();
+        Ok(Window {
+            range,
+            marks: Marks::new(&instruments, &candles, self.interval()),
+            market: backtest::Market::new(self.instruments.clone(), &series)?,
+        })
     }
 
     pub fn rows(&self) -> u64 {
@@ -88,14 +101,13 @@ impl Market {
     }
 }
 
-/// Runs one bot over the candles of a range.
+/// Runs one bot over a window.
 pub fn run(
-    market: &Market,
+    window: &Window,
     terms: &Terms,
     config: &Config,
-    range: Range,
     progress: &mut dyn FnMut(u64),
-) -> Result<Run, BacktestError> {
+) -> Result<Report, BacktestError> {
     let plan = Plan {
         account: terms.account.clone(),
         balances: terms.balances.clone(),
@@ -103,26 +115,7 @@ pub fn run(
         exchange: terms.exchange,
         path: terms.path,
         mode: terms.mode,
-        // Fills are told only to who records.
-        record: true,
+        record: terms.record,
     };
-    let instruments = market.instruments.iter();
-    let series: Vec<Series<'_>> = instruments
-        .zip(market.candles(range))
-        .map(|(instrument, candles)| Series {
-            instrument: instrument.id,
-            candles,
-            interval: market.interval(),
-        })
-        .collect();
-    let mut report = backtest::run(market.instruments.clone(), &plan, &series, progress)?;
-    let fills = report.told.iter().filter_map(fill).collect();
-    if !terms.record {
-        report.told = Vec::new();
-    }
-    Ok(Run { report, fills })
-}
-
-fn fill(told: &Output) -> Option<FillRow> {
-    if let Output::Booked { row, .. } = told { Some(**row) } else { None }
+    backtest::run_on(&window.market, &plan, progress)
 }

@@ -17,7 +17,7 @@ use tranche_model::{
     ids::{AccountId, BotId, InstrumentId},
     instrument::{Instrument, Instruments},
     money::Quote,
-    record::DealRow,
+    record::{DealRow, FillRow},
     time::{Millis, Timestamp},
 };
 use tranche_trading::{
@@ -119,6 +119,8 @@ pub struct Report {
     /// All fees paid, valued in quote.
     pub fees: Quote,
     pub deals: Vec<DealRow>,
+    /// Every fill, in the order in which they were booked.
+    pub booked: Vec<FillRow>,
     /// With [`Plan::record`]: everything that was told.
     pub told: Vec<Output>,
 }

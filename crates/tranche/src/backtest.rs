@@ -12,7 +12,7 @@ use tranche_lab::{
     depot::Range,
     stats::{self, METRICS},
     sweep::{self, Detail},
-    trial::{self, Market, Terms},
+    trial::{self, Market, Terms, Window},
 };
 use tranche_model::{
     asset::Asset,
@@ -68,15 +68,16 @@ pub(crate) fn run(task: &BacktestTask, settings: &Settings) -> Result<ExitCode> 
     let mut terms = terms(&task.terms, settings, &bot, (path, mode))?;
     terms.record = task.record.is_some();
     tracing::info!(bot = bot.config.name(), candles = market.rows(), "backtest begins");
-    let detail = carry_out(market, &terms, &bot)?;
+    let window = market.window(Range::ALL)?;
+    let detail = carry_out(&window, market.rows(), &terms, &bot)?;
     if let Some(path) = &task.record {
         let mut recorder = Recorder::create(path, sources(market), market.instruments.clone())?;
-        detail.run.report.told.iter().try_for_each(|told| recorder.observe(told))?;
+        detail.report.told.iter().try_for_each(|told| recorder.observe(told))?;
         let events = recorder.finish()?;
         tracing::info!(events, "recorded");
     }
-    let (detail, range) = (&detail, Range::ALL);
-    let shown = Shown { chosen: &chosen, terms: &terms, bot: &bot, detail, range };
+    let (detail, window) = (&detail, &window);
+    let shown = Shown { chosen: &chosen, terms: &terms, bot: &bot, detail, window };
     results::write(&task.result, &shown)?;
     let wall = watch.elapsed();
     let core = ProcessTime::try_now().map_or(wall, |now| now.as_duration());
@@ -145,8 +146,8 @@ fn usual_balance(quote: Asset) -> Balance {
     Balance { asset: quote, free: Amount::new(free), locked: Amount::ZERO }
 }
 
-fn carry_out(market: &Market, terms: &Terms, bot: &BotFile) -> Result<Detail> {
-    let bar = ProgressBar::new(market.rows()).with_style(ProgressStyle::with_template(
+fn carry_out(window: &Window, rows: u64, terms: &Terms, bot: &BotFile) -> Result<Detail> {
+    let bar = ProgressBar::new(rows).with_style(ProgressStyle::with_template(
         "{bar:40} {percent:>3} %  {pos} of {len} candles, {eta} left",
     )?);
     let mut shown = 0_u64;
@@ -157,9 +158,9 @@ fn carry_out(market: &Market, terms: &Terms, bot: &BotFile) -> Result<Detail> {
             bar.set_position(done);
         }
     };
-    let run = trial::run(market, terms, &bot.config, Range::ALL, &mut progress);
+    let report = trial::run(window, terms, &bot.config, &mut progress);
     bar.finish_and_clear();
-    Ok(sweep::detail_of(run?, market, terms, &bot.config))
+    Ok(sweep::detail_of(report?, &window.marks, terms, &bot.config))
 }
 
 pub(crate) fn sources(market: &Market) -> String {
@@ -169,7 +170,7 @@ pub(crate) fn sources(market: &Market) -> String {
 }
 
 fn line(detail: &Detail, (wall, core): (Duration, Duration)) -> Line {
-    let report = &detail.run.report;
+    let report = &detail.report;
     Line {
         deals_opened: report.deals_opened,
         deals_closed: report.deals_closed,
@@ -190,7 +191,7 @@ fn summary(
     detail: &Detail,
     (wall, core): (Duration, Duration),
 ) -> Result<String> {
-    let report = &detail.run.report;
+    let report = &detail.report;
     let quote = market.instruments.iter().next().context("no instrument")?.symbol.quote;
     let opened = terms.balances.iter().find(|balance| balance.asset == quote);
     let mut table = Table::new();

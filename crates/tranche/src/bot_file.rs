@@ -10,7 +10,7 @@ use tranche_trading::dca::{Config, Draft};
 use crate::document::{Document, Field, Kind};
 
 /// Every setting of a DCA bot.
-pub(crate) const FIELDS: [Field; 26] = [
+pub const FIELDS: [Field; 26] = [
     field("name", Kind::Text),
     field("pairs", Kind::Texts),
     field("base_order_volume", Kind::Decimal),

@@ -4,12 +4,11 @@ use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result, bail};
 use tranche_lab::{
-    depot::Range,
     export,
     report::{self, Report, Words},
     stats::{Figures, Metric, Unit},
     sweep::{Detail, Judged, Outcome, Scene},
-    trial::Terms,
+    trial::{Terms, Window},
 };
 use tranche_model::{asset::Asset, balance::FeeAsset};
 
@@ -28,7 +27,7 @@ pub(crate) struct Shown<'a> {
     pub(crate) bot: &'a BotFile,
     pub(crate) detail: &'a Detail,
     /// The part of the market that it ran over.
-    pub(crate) range: Range,
+    pub(crate) window: &'a Window,
 }
 
 /// Refuses, before anything is computed, what could not be written afterwards.
@@ -80,8 +79,8 @@ pub(crate) fn write_sweep<'a>(
 
 fn tables(folder: &Path, shown: &Shown<'_>) -> Result<()> {
     let (detail, instruments) = (shown.detail, &shown.chosen.market.instruments);
-    export::fills(&folder.join("fills.parquet"), &detail.run, instruments)?;
-    export::deals(&folder.join("deals.parquet"), &detail.run, instruments)?;
+    export::fills(&folder.join("fills.parquet"), &detail.report, instruments)?;
+    export::deals(&folder.join("deals.parquet"), &detail.report, instruments)?;
     export::equity(&folder.join("equity.parquet"), &detail.equity)?;
     Ok(())
 }
@@ -93,24 +92,24 @@ fn put(path: &Path, report: &Report) -> Result<()> {
 }
 
 fn of_run(shown: &Shown<'_>) -> Report {
-    let Shown { chosen, terms, bot, detail, range } = shown;
+    let Shown { chosen, terms, bot, detail, window } = shown;
     let market = &chosen.market;
     let quote = market.instruments.iter().next().map(|it| it.symbol.quote.to_string());
     let mut notes = chosen.notes.clone();
-    let ambiguous = detail.run.report.ambiguous_candles;
+    let ambiguous = detail.report.ambiguous_candles;
     if 0 < ambiguous {
         notes.push(format!(
             "In {ambiguous} candles the order of high and low decided what happened; the run assumed one."
         ));
     }
-    if detail.run.report.deals_closed < 100 {
-        let count = detail.run.report.deals_closed;
+    if detail.report.deals_closed < 100 {
+        let count = detail.report.deals_closed;
         notes.push(format!("Only {count} deals closed: fewer than 100 prove little."));
     }
-    if range.to < market.span().to {
+    if window.range.to < market.span().to {
         notes.push(format!(
             "The run that is shown ends at {}: the candles after it were held out from the search.",
-            range.to
+            window.range.to
         ));
     }
     let words = Words {
@@ -120,7 +119,7 @@ fn of_run(shown: &Shown<'_>) -> Report {
         settings: settings(bot, terms),
         quote: quote.unwrap_or_default(),
     };
-    Report::of_run(words, market, &market.marks(*range), detail)
+    Report::of_run(words, market, &window.marks, detail)
 }
 
 fn settings(bot: &BotFile, terms: &Terms) -> Vec<(String, String)> {

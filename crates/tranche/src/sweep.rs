@@ -111,7 +111,7 @@ pub(crate) fn run(task: &SweepTask, settings: &Settings) -> Result<ExitCode> {
         terms: &scene.terms,
         bot: &named,
         detail: &detail,
-        range: scene.training.0,
+        window: &scene.training,
     };
     results::write_sweep(&task.result, &shown, (&scene, &judged), journal.known().values())?;
     if task.result.json {

@@ -2,6 +2,7 @@
 //! the same deals, to the last digit and millisecond.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc, Mutex,
         atomic::{AtomicI64, Ordering},
@@ -16,7 +17,7 @@ use tranche_model::{
     balance::{Balance, FeeAsset},
     candle::{Candle, Tick},
     client_order_id::Origin,
-    ids::{BotId, CommandId, Incarnation, Installation, TradeId, UserId},
+    ids::{BotId, CommandId, Incarnation, Installation, InstrumentId, TradeId, UserId},
     instrument::Instruments,
     money::{Amount, Fraction, Price, Qty},
     record::DealRow,
@@ -39,7 +40,8 @@ use tranche_trading::{
 use tranche_venue::{
     secret::Credentials,
     venue::{
-        BadKey, CandleRange, Later, Listings, Market, MarketEvent, ReadError, Venue, VenueAccount,
+        Aside, BadKey, CandleRange, Later, Listings, Market, MarketEvent, ReadError, Venue,
+        VenueAccount,
     },
 };
 
@@ -103,7 +105,8 @@ async fn live(ticks: &[Tick]) -> Vec<DealRow> {
         paper.tick(tick);
         settle(&engine, &tape, number - 1).await;
         let trade_id = TradeId::new(u128::from(number));
-        events.send(MarketEvent::Trade { tick: *tick, trade_id }).await.unwrap();
+        let received = tick.at;
+        events.send(MarketEvent::Trade { tick: *tick, trade_id, received }).await.unwrap();
         settle(&engine, &tape, number).await;
     }
     engine.stop().await.unwrap();
@@ -169,6 +172,17 @@ impl Venue for Tape {
 
     fn market(&self) -> Market {
         self.market.lock().unwrap().take().unwrap()
+    }
+
+    fn prices(
+        &self,
+        _instruments: BTreeSet<InstrumentId>,
+    ) -> Later<'_, Result<Vec<(InstrumentId, Price)>, ReadError>> {
+        unreachable!("a tape never breaks")
+    }
+
+    fn aside(&self) -> Aside {
+        Aside::default()
     }
 
     fn candles(&self, _range: CandleRange) -> Later<'_, Result<Vec<Candle>, ReadError>> {

@@ -1,10 +1,7 @@
 use tranche_model::time::Timestamp;
 
 use super::*;
-use crate::{
-    stats::{Equity, Figures, Sample},
-    trial::Run,
-};
+use crate::stats::{Equity, Figures, Sample};
 use tranche_model::{
     asset::Symbol,
     candle::Candle,
@@ -43,14 +40,18 @@ fn market(count: i64) -> Market {
 /// A run in which nothing happened.
 fn empty(words: Words) -> Report {
     let market = market(1500);
-    let marks = market.marks(Range::ALL);
+    let marks = market.window(Range::ALL).unwrap().marks;
     let hourly =
         marks.times().iter().map(|at| Sample { at: Timestamp::from_ms(*at), worth: 1000.0 });
     let hourly: Vec<Sample> = hourly.collect();
     let held = vec![0.0; hourly.len()];
-    let run = Run { report: backtest::Report::default(), fills: Vec::new() };
     let equity = Equity { hourly, held };
-    let detail = Detail { run, equity, deals: Vec::new(), figures: Figures::default() };
+    let detail = Detail {
+        report: backtest::Report::default(),
+        equity,
+        deals: Vec::new(),
+        figures: Figures::default(),
+    };
     Report::of_run(words, &market, &marks, &detail)
 }
 

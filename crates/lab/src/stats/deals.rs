@@ -54,12 +54,12 @@ pub struct DealFill {
 }
 
 /// Puts the fills to their deals. `marks` has the last price of each instrument.
-pub fn deals(report: &Report, fills: &[FillRow], marks: &Marks) -> Vec<Deal> {
+pub fn deals(report: &Report, marks: &Marks) -> Vec<Deal> {
     let end = Timestamp::from_ms(marks.times().last().copied().unwrap_or(0));
     let last = marks.ends();
     let mut deals: Vec<Deal> = Vec::new();
     let mut places: BTreeMap<(InstrumentId, DealNo), usize> = BTreeMap::new();
-    for row in fills {
+    for row in &report.booked {
         let place = usize::try_from(row.fill.instrument.get()).unwrap_or(usize::MAX);
         let base = marks.bases().get(place).copied();
         let Some(fill) = of_fill(row, base) else { continue };

@@ -115,7 +115,7 @@ fn rank(
     let whole: Option<Detail> = piece::detail(scene, &config, &scene.training).ok();
     let baseline = whole
         .as_ref()
-        .and_then(|detail| random_entries(&detail.deals, &scene.training.1, scene.study.seed));
+        .and_then(|detail| random_entries(&detail.deals, &scene.training.marks, scene.study.seed));
     let holdout = scene.holdout.as_ref().and_then(|window| {
         piece::detail(scene, &config, window).ok().map(|detail| Span::of(&detail))
     });
@@ -214,9 +214,9 @@ fn folds(scene: &Scene<'_>, outcomes: &BTreeMap<u32, Outcome>) -> Vec<Fold> {
         let tried = piece::detail(scene, &config, tried_on).ok();
         let spans = best.result.as_ref().ok()?;
         Some(Fold {
-            from: chosen_on.0.from,
-            cut: tried_on.0.from,
-            to: tried_on.0.to,
+            from: chosen_on.range.from,
+            cut: tried_on.range.from,
+            to: tried_on.range.to,
             number: best.number,
             settings: scene.named(&best.point),
             chosen: spans.get(window).and_then(|span| span.value(scene.metric.key)),

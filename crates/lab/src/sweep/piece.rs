@@ -1,18 +1,18 @@
 //! Work that can be done anywhere: some points of a study on its candles.
 
 use serde::{Deserialize, Serialize};
+use tranche_sim::backtest::Report;
 use tranche_trading::dca::{Config, ladder};
 
 use super::{Point, Scene, StudyError};
 use crate::{
-    depot::Range,
     stats::{
         Deal, Figures, METRICS, deals,
         equity::{self, Equity, Marks},
         figures::{self, Frame},
         float,
     },
-    trial::{self, Market, Run, Terms},
+    trial::{self, Terms, Window},
 };
 
 /// Tries with their numbers. Of a queue this is the message; the answer is a list of [`Outcome`]s.
@@ -43,7 +43,7 @@ pub struct Span {
 /// A run with all that is shown of it.
 #[derive(Debug, Clone)]
 pub struct Detail {
-    pub run: Run,
+    pub report: Report,
     pub equity: Equity,
     pub deals: Vec<Deal>,
     pub figures: Figures,
@@ -69,8 +69,8 @@ impl Span {
     pub(super) fn of(detail: &Detail) -> Self {
         Self {
             figures: METRICS.iter().map(|metric| metric.of(&detail.figures)).collect(),
-            fills: detail.run.report.fills,
-            ambiguous: detail.run.report.ambiguous_candles,
+            fills: detail.report.fills,
+            ambiguous: detail.report.ambiguous_candles,
         }
     }
 }
@@ -87,34 +87,26 @@ pub(super) fn attempt(scene: &Scene<'_>, number: u32, point: &Point) -> Outcome 
 }
 
 /// Runs a bot over a window of the scene.
-pub fn detail(
-    scene: &Scene<'_>,
-    config: &Config,
-    (range, marks): &(Range, Marks),
-) -> Result<Detail, String> {
-    let run = trial::run(scene.market, &scene.terms, config, *range, &mut |_| {});
-    let run = run.map_err(|error| error.to_string())?;
-    Ok(described(run, marks, &scene.terms, config))
+pub fn detail(scene: &Scene<'_>, config: &Config, window: &Window) -> Result<Detail, String> {
+    let report = trial::run(window, &scene.terms, config, &mut |_| {});
+    let report = report.map_err(|error| error.to_string())?;
+    Ok(detail_of(report, &window.marks, &scene.terms, config))
 }
 
-/// All that is shown of a run over the whole market.
-pub fn detail_of(run: Run, market: &Market, terms: &Terms, config: &Config) -> Detail {
-    described(run, &market.marks(Range::ALL), terms, config)
-}
-
-fn described(run: Run, marks: &Marks, terms: &Terms, config: &Config) -> Detail {
-    let equity = equity::equity(marks, &terms.balances, &run.fills);
-    let deals = deals::deals(&run.report, &run.fills, marks);
-    let figures = figures::figures(&equity, &deals, &frame(&run, config, marks));
-    Detail { run, equity, deals, figures }
+/// All that is shown of a run.
+pub fn detail_of(report: Report, marks: &Marks, terms: &Terms, config: &Config) -> Detail {
+    let equity = equity::equity(marks, &terms.balances, &report.booked);
+    let deals = deals::deals(&report, marks);
+    let figures = figures::figures(&equity, &deals, &frame(&report, config, marks));
+    Detail { report, equity, deals, figures }
 }
 
 /// What is known of a run beside its equity and deals.
-pub fn frame(run: &Run, config: &Config, marks: &Marks) -> Frame {
+pub fn frame(report: &Report, config: &Config, marks: &Marks) -> Frame {
     let funds = ladder::funds_per_deal(config).map_or(0.0, |funds| float::of(funds.get()));
     let at_once = usize::from(config.max_active_deals()).min(config.pairs().len());
     Frame {
-        fees: float::of(run.report.fees.get()),
+        fees: float::of(report.fees.get()),
         planned: figures::product(funds, float::of_count(at_once)),
         hold_return: figures::hold_return(&marks.ends()),
     }

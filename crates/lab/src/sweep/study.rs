@@ -5,7 +5,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tranche_model::{balance::Balance, time::Timestamp};
 use tranche_sim::{
-    backtest::Mode,
+    backtest::{BacktestError, Mode},
     exchange::{self, Path},
 };
 use tranche_trading::{
@@ -16,8 +16,8 @@ use tranche_trading::{
 use super::{Point, Space};
 use crate::{
     depot::Range,
-    stats::{self, Metric, equity::Marks},
-    trial::{Market, Terms},
+    stats::{self, Metric},
+    trial::{Market, Terms, Window},
 };
 
 /// Raised when the same study would give other results.
@@ -80,6 +80,8 @@ pub enum StudyError {
         "a stretch of time has no candles: take more data, a smaller holdout or fewer stretches"
     )]
     NoCandles,
+    #[error("the candles cannot be used: {0}")]
+    Candles(BacktestError),
     #[error("the piece is of another study: {0}")]
     Other(String),
     #[error("the bot's settings cannot be read: {0}")]
@@ -97,11 +99,11 @@ pub struct Scene<'a> {
     pub metric: &'static Metric,
     pub terms: Terms,
     /// What a search sees.
-    pub training: (Range, Marks),
+    pub training: Window,
     /// Empty without a holdout.
-    pub holdout: Option<(Range, Marks)>,
+    pub holdout: Option<Window>,
     /// Stretches one after the other: one more than the walk-forward has steps, or none.
-    pub stretches: Vec<(Range, Marks)>,
+    pub stretches: Vec<Window>,
 }
 
 impl Study {
@@ -173,7 +175,7 @@ impl<'a> Scene<'a> {
             if candles.iter().any(|list| list.is_empty()) {
                 return Err(StudyError::NoCandles);
             }
-            Ok((range, market.marks(range)))
+            market.window(range).map_err(StudyError::Candles)
         };
         let mut stretches = Vec::new();
         if 0 < walk_forward {
@@ -202,7 +204,7 @@ impl<'a> Scene<'a> {
     }
 
     /// What is run for each try: the training range, then each stretch but the last.
-    pub fn windows(&self) -> impl Iterator<Item = &(Range, Marks)> {
+    pub fn windows(&self) -> impl Iterator<Item = &Window> {
         let folds = self.stretches.len().saturating_sub(1);
         std::iter::once(&self.training).chain(self.stretches.iter().take(folds))
     }

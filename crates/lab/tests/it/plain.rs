@@ -75,7 +75,8 @@ impl Deal {
         self.cost += price * qty;
         let wanted = self.spent() * (Decimal::ONE + PROFIT);
         let exact = wanted / (self.qty * (Decimal::ONE - FEE));
-        self.target = exact.round_dp_with_strategy(TICK_DIGITS, RoundingStrategy::ToPositiveInfinity);
+        self.target =
+            exact.round_dp_with_strategy(TICK_DIGITS, RoundingStrategy::ToPositiveInfinity);
     }
 
     fn spent(&self) -> Decimal {

@@ -220,6 +220,7 @@ impl<'a> Run<'a> {
                     let fee = row.fill.fee.in_quote.unwrap_or_default();
                     self.report.fees = self.report.fees.plus(fee)?;
                     self.filled.push(row.fill.instrument);
+                    self.report.booked.push(**row);
                 }
                 Output::Closed { row, .. } => {
                     // A deal whose base order never filled was none.
