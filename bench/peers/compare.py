@@ -2,7 +2,7 @@
 
 `cargo xtask bench` writes the folder (year.csv, ours.json, deals.csv) and calls this. By hand:
 
-    cargo bench -p tranche-lab --bench sweep -- --peers target/peers
+    cargo bench -p tranche-lab --bench sweep -- --peers "$PWD/target/peers"
     python3 bench/peers/compare.py target/peers --json target/peers.json
 
 A virtual environment is made inside the folder and the peers are installed from PyPI; where that cannot

@@ -13,6 +13,8 @@
     reason = "a benchmark: its input is its own, and its kernels count as fast as they can"
 )]
 
+#[path = "scene/core_time.rs"]
+mod core_time;
 #[path = "limits/dca.rs"]
 mod dca;
 #[path = "scene/market.rs"]
@@ -24,6 +26,7 @@ mod world;
 
 use std::{hint::black_box, time::Duration};
 
+use core_time::CoreTime;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use plans::Terms;
 use tranche_sim::{
@@ -35,7 +38,7 @@ fn ours(market: &Market, mode: Mode, terms: &Terms) -> Report {
     backtest::run_on(market, &plans::plan(mode, terms), &mut |_| {}).unwrap()
 }
 
-fn year(criterion: &mut Criterion) {
+fn year(criterion: &mut Criterion<CoreTime>) {
     let file = market::year();
     let columns = file.columns(file.price_scale()).unwrap();
     let tree = dca::Tree::new(&columns);
@@ -82,5 +85,9 @@ fn year(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, year);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(CoreTime);
+    targets = year
+}
 criterion_main!(benches);

@@ -300,7 +300,7 @@ pub(crate) fn page(figures: &Figures, machine: &str) -> String {
         ),
         (
             "Backtest",
-            "Candles in a second on one core, a year of one-minute candles; reading the file is not in \
+            "Candles in a second of one core, a year of one-minute candles; reading the file is not in \
              it, nor making the market ready. Full rules: fees, filters, balances, every order through \
              the shard and the exchange. Bots wait on prices alone: there are no indicators yet. The \
              kernel has no books, filters, events or orders.",

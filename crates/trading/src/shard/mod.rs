@@ -315,8 +315,9 @@ impl Shard {
             self.discard(account, Some((seat::bot_of(event), error.to_string())), out);
             return;
         }
-        // The memory of the lists is used again, unless they grew for once.
-        if effects.is_small() {
+        // The memory of the lists is used again, unless they grew for once; not where many accounts wait,
+        // for it would lie between what they keep.
+        if self.options.durability == Durability::Volatile && effects.is_small() {
             effects.clear();
             self.effects = effects;
         }
