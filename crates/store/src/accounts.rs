@@ -9,10 +9,10 @@ use tranche_model::{
 };
 
 use crate::{
-    commit::snapshot_rows,
+    commit::first_snapshots,
     error::StoreError,
     leases::{bind_all, now_sql},
-    sql::{Cells, Statement, in_chunks, places},
+    sql::{Cells, Statement, in_lists, padded, places},
     store::Store,
     vault::CredentialId,
 };
@@ -107,9 +107,7 @@ impl Store {
         if tx.run(added).await? == 0 {
             return Ok(false);
         }
-        for statement in snapshot_rows(account.account, snapshot, self.versions) {
-            tx.run(statement).await?;
-        }
+        first_snapshots(account.account, snapshot, self.versions).run(&mut tx).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -156,13 +154,13 @@ impl Store {
         sorted.sort_unstable();
         sorted.dedup();
         let mut loaded = Vec::with_capacity(sorted.len());
-        for chunk in in_chunks(&sorted) {
-            loaded.extend(self.load_chunk(chunk).await?);
+        for list in in_lists(&sorted) {
+            loaded.extend(self.load_list(&padded(list)).await?);
         }
         Ok(loaded)
     }
 
-    async fn load_chunk(
+    async fn load_list(
         &self,
         accounts: &[AccountId],
     ) -> Result<Vec<(AccountId, Loaded)>, StoreError> {

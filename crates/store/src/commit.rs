@@ -3,7 +3,7 @@
 mod group;
 mod rows;
 
-pub(crate) use rows::snapshot_rows;
+pub(crate) use rows::first_snapshots;
 
 use std::sync::{Mutex, PoisonError};
 

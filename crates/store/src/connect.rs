@@ -21,6 +21,8 @@ use crate::{
 
 /// How long a connection is waited for, and how long a writer of another process.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an idle connection is taken to be alive.
+const FRESH: Duration = Duration::from_secs(1);
 /// The longest statement that writes. Retention works in small steps, so none is long.
 const STATEMENT_MS: u32 = 10_000;
 /// The longest that reads: verifying looks at whole tables.
@@ -92,7 +94,16 @@ async fn postgres(options: &PgConnectOptions, lease: Millis) -> Result<Connectio
         options.options([("synchronous_commit", "on")])
     };
     let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(PATIENCE);
-    let write = pool.clone().connect_with(options(STATEMENT_MS)).await?;
+    // A connection that was used a moment ago is taken to be alive: asking it costs a walk to the server.
+    let write = pool.clone().test_before_acquire(false).before_acquire(|connection, meta| {
+        Box::pin(async move {
+            if FRESH < meta.idle_for {
+                connection.ping().await?;
+            }
+            Ok(true)
+        })
+    });
+    let write = write.connect_with(options(STATEMENT_MS)).await?;
     let read = pool.connect_lazy_with(options(READ_MS));
     Ok(Connections { write: Pool::Postgres(write), read: Pool::Postgres(read) })
 }

@@ -10,7 +10,7 @@ use tranche_model::{
 use crate::{
     chance,
     error::StoreError,
-    sql::{Cells, Statement, Tx, insert_with},
+    sql::{Cells, Insert, Statement, Tx},
     store::Store,
 };
 
@@ -114,9 +114,8 @@ impl Store {
             [incarnation.get().into(), now.into(), "seen at an exchange".into()]
         });
         let into = "incarnations (incarnation, began_at, reason)";
-        for statement in insert_with(into, rows.collect(), "ON CONFLICT DO NOTHING") {
-            tx.run(statement).await?;
-        }
+        let rows = Insert::new(into, rows.collect());
+        rows.on_conflict("ON CONFLICT DO NOTHING").run(&mut tx).await?;
         let incarnation = draw(&mut tx).await?;
         let moved = Statement::new("UPDATE installation SET incarnation = $1").bind(incarnation);
         tx.run(moved).await?;

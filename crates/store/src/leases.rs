@@ -9,7 +9,7 @@ use tranche_model::{ids::AccountId, time::Timestamp};
 
 use crate::{
     error::StoreError,
-    sql::{Statement, Tx, in_chunks, places},
+    sql::{Statement, Tx, in_lists, padded, places},
     store::Store,
 };
 
@@ -41,13 +41,13 @@ impl Store {
         sorted.sort_unstable();
         sorted.dedup();
         let mut taken = Vec::with_capacity(sorted.len());
-        for chunk in in_chunks(&sorted) {
-            taken.extend(self.lease_chunk(chunk).await?);
+        for list in in_lists(&sorted) {
+            taken.extend(self.lease_list(&padded(list)).await?);
         }
         Ok(taken)
     }
 
-    async fn lease_chunk(&self, accounts: &[AccountId]) -> Result<Vec<AccountId>, StoreError> {
+    async fn lease_list(&self, accounts: &[AccountId]) -> Result<Vec<AccountId>, StoreError> {
         let mut tx = self.write.begin().await?;
         let former = former_owners(&mut tx, accounts).await?;
         let now = now_sql(tx.is_postgres());
@@ -70,10 +70,11 @@ impl Store {
         let is_taken_over =
             |account: &AccountId| former.get(account).is_some_and(|former| *former != self.owner);
         let taken_over: Vec<AccountId> = taken.iter().copied().filter(is_taken_over).collect();
-        for chunk in in_chunks(&taken_over) {
-            let places = places(1, chunk.len());
+        for list in in_lists(&taken_over) {
+            let list = padded(list);
+            let places = places(1, list.len());
             let text = format!("UPDATE accounts SET epoch = epoch + 1 WHERE account IN {places}");
-            tx.run(bind_all(Statement::composed(text), chunk)).await?;
+            tx.run(bind_all(Statement::composed(text), &list)).await?;
         }
         tx.commit().await?;
         taken.sort_unstable();
@@ -94,16 +95,15 @@ impl Store {
 
     /// Gives leases back, so that others need not wait for their end.
     pub async fn release(&self, accounts: &[AccountId]) -> Result<(), StoreError> {
-        for chunk in in_chunks(accounts) {
+        for list in in_lists(accounts) {
+            let list = padded(list);
             // The owner is bound last: the places of the accounts are counted from one.
             let text = format!(
                 "DELETE FROM leases WHERE account IN {} AND owner = ${}",
-                places(1, chunk.len()),
-                chunk.len().saturating_add(1)
+                places(1, list.len()),
+                list.len().saturating_add(1)
             );
-            let statement = chunk
-                .iter()
-                .fold(Statement::composed(text), |statement, account| statement.bind(*account));
+            let statement = bind_all(Statement::composed(text), &list);
             self.write.run(statement.bind(self.owner.as_str())).await?;
         }
         Ok(())

@@ -14,7 +14,7 @@ use tranche_model::{
 
 use crate::{
     error::StoreError,
-    sql::{Cells, Statement, Value, insert_with},
+    sql::{Cells, Insert, Statement, Value},
     store::Store,
 };
 
@@ -104,9 +104,7 @@ impl Store {
             changed.push(instrument_row(venue, &instrument, now)?);
             list.push(instrument);
         }
-        for statement in insert_with(INSTRUMENTS, changed, INSTRUMENTS_REPLACE) {
-            tx.run(statement).await?;
-        }
+        Insert::new(INSTRUMENTS, changed).on_conflict(INSTRUMENTS_REPLACE).run(&mut tx).await?;
         tx.commit().await?;
         whole(list)
     }
@@ -134,9 +132,8 @@ impl Store {
             .iter()
             .map(|balance| (balance.asset.as_str(), balance_row(account, balance, now)))
             .collect();
-        for statement in insert_with(BALANCES, last.into_values().collect(), BALANCES_REPLACE) {
-            tx.run(statement).await?;
-        }
+        let rows = last.into_values().collect();
+        Insert::new(BALANCES, rows).on_conflict(BALANCES_REPLACE).run(&mut tx).await?;
         Ok(tx.commit().await?)
     }
 
@@ -170,9 +167,7 @@ impl Store {
             .into_values()
             .map(|row| [venue.into(), row.instrument.into(), row.price.into(), row.at.into()]);
         let mut tx = self.write.begin().await?;
-        for statement in insert_with(PRICES, rows.collect(), PRICES_REPLACE) {
-            tx.run(statement).await?;
-        }
+        Insert::new(PRICES, rows.collect()).on_conflict(PRICES_REPLACE).run(&mut tx).await?;
         Ok(tx.commit().await?)
     }
 
@@ -199,10 +194,9 @@ impl Store {
             weight.used.into(),
             weight.banned_until.into(),
         ];
-        for statement in insert_with(WEIGHTS, vec![row], WEIGHTS_REPLACE) {
-            self.write.run(statement).await?;
-        }
-        Ok(())
+        let mut tx = self.write.begin().await?;
+        Insert::new(WEIGHTS, vec![row]).on_conflict(WEIGHTS_REPLACE).run(&mut tx).await?;
+        Ok(tx.commit().await?)
     }
 
     pub async fn weights(&self) -> Result<Vec<UsedWeight>, StoreError> {

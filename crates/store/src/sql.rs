@@ -4,11 +4,13 @@
 //! because its own numbers are binary fractions.
 
 mod cells;
+mod insert;
 mod pool;
 mod statement;
 mod value;
 
 pub(crate) use cells::Cells;
+pub(crate) use insert::Insert;
 pub(crate) use pool::{Pool, Tx};
-pub(crate) use statement::{Statement, in_chunks, insert, insert_with, places};
+pub(crate) use statement::{Statement, in_lists, padded, places};
 pub(crate) use value::Value;

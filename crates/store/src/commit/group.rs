@@ -13,7 +13,7 @@ use crate::{
     error::StoreError,
     leases::bind_all,
     settings::Versions,
-    sql::{Pool, Statement, Tx, Value, in_chunks, places},
+    sql::{Pool, Statement, Tx, Value, in_lists, padded, places},
 };
 
 type Answers = Vec<Result<(), StoreError>>;
@@ -83,9 +83,7 @@ async fn transact(pool: &Pool, versions: Versions, batches: &[&Batch]) -> Result
         return Ok(answers);
     }
     advance(&mut tx, &standings).await?;
-    for statement in rows::statements(&accepted, versions) {
-        tx.run(statement).await.map_err(refused)?;
-    }
+    rows::write(&mut tx, &accepted, versions).await.map_err(refused)?;
     tx.commit().await.map_err(other)?;
     Ok(answers)
 }
@@ -101,12 +99,13 @@ async fn standings(
     accounts.dedup();
     let mut standings = BTreeMap::new();
     let lock = if tx.is_postgres() { "FOR UPDATE" } else { "" };
-    for chunk in in_chunks(&accounts) {
+    for list in in_lists(&accounts) {
+        let list = padded(list);
         let text = format!(
             "SELECT account, epoch, seq FROM accounts WHERE account IN {} ORDER BY account {lock}",
-            places(1, chunk.len())
+            places(1, list.len())
         );
-        let statement = bind_all(Statement::composed(text), chunk);
+        let statement = bind_all(Statement::composed(text), &list);
         for mut row in tx.rows("accounts", statement).await? {
             let account = row.id().map(AccountId::new)?;
             let (epoch, seq) = (row.id().map(Epoch::new)?, row.seq()?);
@@ -152,20 +151,19 @@ async fn advance(tx: &mut Tx, standings: &BTreeMap<AccountId, Standing>) -> Resu
             [(*account).into(), standing.epoch.into(), standing.before.into(), standing.now.into()]
         })
         .collect();
-    for chunk in in_chunks(&moved) {
+    for list in in_lists(&moved) {
+        let rows = padded(list);
         let text = format!(
             "WITH moved (account_moved, epoch_mine, seq_before, seq_now) AS (VALUES {}) \
              UPDATE accounts SET seq = moved.seq_now FROM moved \
              WHERE accounts.account = moved.account_moved AND accounts.epoch = moved.epoch_mine \
              AND accounts.seq = moved.seq_before",
-            places(chunk.len(), 4)
+            places(rows.len(), 4)
         );
-        let statement = chunk
-            .iter()
-            .flatten()
-            .fold(Statement::composed(text), |statement, value| statement.bind(value.clone()));
+        let statement = rows.into_iter().flatten();
+        let statement = statement.fold(Statement::composed(text), Statement::bind);
         let count = tx.run(statement).await.map_err(refused)?;
-        if usize::try_from(count) != Ok(chunk.len()) {
+        if usize::try_from(count) != Ok(list.len()) {
             let what = "an account moved while its row was locked".to_owned();
             return Err(Fault::Other(StoreError::Failed(what)));
         }

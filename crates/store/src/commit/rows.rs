@@ -1,4 +1,4 @@
-//! The statements that write the rows of batches, in few and wide inserts.
+//! Writing the rows of batches, in few and wide inserts.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use tranche_model::{
 
 use crate::{
     settings::Versions,
-    sql::{Statement, Value, in_chunks, insert, insert_with, places},
+    sql::{Insert, Statement, Tx, Value, in_lists, padded, places},
     words,
 };
 
@@ -27,21 +27,24 @@ const DEALS: &str = "deals (account, bot, deal, seq, instrument, opened_at, clos
 const VERDICTS: &str = "verdicts (account, command, seq, accepted, reason)";
 const FIRST_STAYS: &str = "ON CONFLICT DO NOTHING";
 
-/// Everything that the batches write, but where the accounts stand.
-pub(super) fn statements(batches: &[&Batch], versions: Versions) -> Vec<Statement> {
-    let journal: Vec<_> = batches.iter().flat_map(|batch| journal(batch, versions)).collect();
-    let intents: Vec<_> = batches.iter().flat_map(|batch| intents(batch)).collect();
-    let fills: Vec<_> = batches.iter().flat_map(|batch| fills(batch)).collect();
-    let deals: Vec<_> = batches.iter().flat_map(|batch| deals(batch)).collect();
-    let verdicts: Vec<_> = batches.iter().flat_map(|batch| verdicts(batch)).collect();
-    let mut statements: Vec<Statement> = insert(JOURNAL, journal).collect();
-    statements.extend(snapshots(batches, versions));
-    statements.extend(insert(INTENTS, intents));
-    statements.extend(insert_with(FILLS, fills, FIRST_STAYS));
-    statements.extend(insert_with(DEALS, deals, FIRST_STAYS));
-    statements.extend(answered(batches));
-    statements.extend(insert_with(VERDICTS, verdicts, FIRST_STAYS));
-    statements
+/// Writes everything that the batches hold, but where the accounts stand.
+pub(super) async fn write(
+    tx: &mut Tx,
+    batches: &[&Batch],
+    versions: Versions,
+) -> Result<(), sqlx::Error> {
+    let journal = batches.iter().flat_map(|batch| journal(batch, versions)).collect();
+    let intents = batches.iter().flat_map(|batch| intents(batch)).collect();
+    let fills = batches.iter().flat_map(|batch| fills(batch)).collect();
+    let deals = batches.iter().flat_map(|batch| deals(batch)).collect();
+    let verdicts = batches.iter().flat_map(|batch| verdicts(batch)).collect();
+    Insert::new(JOURNAL, journal).run(tx).await?;
+    write_snapshots(tx, batches, versions).await?;
+    Insert::new(INTENTS, intents).run(tx).await?;
+    Insert::new(FILLS, fills).on_conflict(FIRST_STAYS).run(tx).await?;
+    Insert::new(DEALS, deals).on_conflict(FIRST_STAYS).run(tx).await?;
+    mark_answered(tx, batches).await?;
+    Insert::new(VERDICTS, verdicts).on_conflict(FIRST_STAYS).run(tx).await
 }
 
 fn journal(batch: &Batch, versions: Versions) -> impl Iterator<Item = [Value; 7]> {
@@ -59,7 +62,11 @@ fn journal(batch: &Batch, versions: Versions) -> impl Iterator<Item = [Value; 7]
 }
 
 /// The last body of each; an empty one deletes the bot.
-fn snapshots(batches: &[&Batch], versions: Versions) -> Vec<Statement> {
+async fn write_snapshots(
+    tx: &mut Tx,
+    batches: &[&Batch],
+    versions: Versions,
+) -> Result<(), sqlx::Error> {
     let mut last: BTreeMap<(AccountId, BotId), (Seq, &[u8])> = BTreeMap::new();
     for batch in batches {
         for SnapshotRow { bot, body } in &batch.snapshots {
@@ -80,22 +87,20 @@ fn snapshots(batches: &[&Batch], versions: Versions) -> Vec<Statement> {
             body.into(),
         ]
     });
-    let mut statements: Vec<Statement> =
-        insert_with(SNAPSHOTS, rows.collect(), SNAPSHOTS_REPLACE).collect();
-    statements.extend(gone.into_iter().map(|((account, bot), _)| {
-        Statement::new("DELETE FROM snapshots WHERE account = $1 AND bot = $2")
-            .bind(account)
-            .bind(bot)
-    }));
-    statements
+    Insert::new(SNAPSHOTS, rows.collect()).on_conflict(SNAPSHOTS_REPLACE).run(tx).await?;
+    for ((account, bot), _) in gone {
+        let gone = Statement::new("DELETE FROM snapshots WHERE account = $1 AND bot = $2");
+        tx.run(gone.bind(account).bind(bot)).await?;
+    }
+    Ok(())
 }
 
 /// The rows of an account that begins.
-pub(crate) fn snapshot_rows(
+pub(crate) fn first_snapshots(
     account: AccountId,
     snapshot: &Snapshot,
     versions: Versions,
-) -> impl Iterator<Item = Statement> {
+) -> Insert<6> {
     let bodies = snapshot.bots.iter().map(|(bot, body)| (*bot, body));
     let rows = [(BotId::default(), &snapshot.account)].into_iter().chain(bodies);
     let rows = rows.map(|(bot, body)| {
@@ -108,7 +113,7 @@ pub(crate) fn snapshot_rows(
             body.as_slice().into(),
         ]
     });
-    insert(SNAPSHOTS, rows.collect())
+    Insert::new(SNAPSHOTS, rows.collect())
 }
 
 fn intents(batch: &Batch) -> impl Iterator<Item = [Value; 11]> {
@@ -187,22 +192,22 @@ fn verdicts(batch: &Batch) -> impl Iterator<Item = [Value; 5]> {
 }
 
 /// Takes answered commands off the list of open ones.
-fn answered(batches: &[&Batch]) -> Vec<Statement> {
+async fn mark_answered(tx: &mut Tx, batches: &[&Batch]) -> Result<(), sqlx::Error> {
     let commands: Vec<[Value; 2]> = batches
         .iter()
         .flat_map(|batch| {
             batch.verdicts.iter().map(|verdict| [batch.account.into(), verdict.command.into()])
         })
         .collect();
-    in_chunks(&commands)
-        .map(|chunk| {
-            let text = format!(
-                "UPDATE commands SET answered = 1 WHERE answered = 0 AND (account, command) IN \
-                 (VALUES {})",
-                places(chunk.len(), 2)
-            );
-            let values = chunk.iter().flatten().cloned();
-            values.fold(Statement::composed(text), Statement::bind)
-        })
-        .collect()
+    for list in in_lists(&commands) {
+        let list = padded(list);
+        let text = format!(
+            "UPDATE commands SET answered = 1 WHERE answered = 0 AND (account, command) IN \
+             (VALUES {})",
+            places(list.len(), 2)
+        );
+        let answered = list.into_iter().flatten().fold(Statement::composed(text), Statement::bind);
+        tx.run(answered).await?;
+    }
+    Ok(())
 }

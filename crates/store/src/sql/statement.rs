@@ -11,7 +11,10 @@ pub(crate) struct Statement {
     pub(super) values: Vec<Value>,
 }
 
-/// Rows of one insert. Few sizes, so that a connection keeps few prepared statements.
+/// Sizes of lists and inserts. They are few, so that a connection keeps few prepared statements.
+const SIZES: [usize; 4] = [1, 8, 64, LIST_MAX];
+const LIST_MAX: usize = 256;
+/// The same from above, for inserts: a row must not be there twice.
 const CHUNKS: [usize; 3] = [64, 8, 1];
 
 impl Statement {
@@ -30,16 +33,8 @@ impl Statement {
     }
 }
 
-/// Inserts for all `rows`; `into` names the table and its columns.
-pub(crate) fn insert<const N: usize>(
-    into: &'static str,
-    rows: Vec<[Value; N]>,
-) -> impl Iterator<Item = Statement> + Send {
-    insert_with(into, rows, "")
-}
-
-/// The same with what to do about rows that are there.
-pub(crate) fn insert_with<const N: usize>(
+/// Inserts for all `rows` by values, in chunks; `into` names the table and its columns.
+pub(super) fn by_values<const N: usize>(
     into: &'static str,
     rows: Vec<[Value; N]>,
     conflict: &'static str,
@@ -55,14 +50,19 @@ pub(crate) fn insert_with<const N: usize>(
     })
 }
 
-/// Slices of the few sizes.
-pub(crate) fn in_chunks<T>(mut rest: &[T]) -> impl Iterator<Item = &[T]> {
-    std::iter::from_fn(move || {
-        let size = CHUNKS.into_iter().find(|size| *size <= rest.len())?;
-        let (chunk, after) = rest.split_at_checked(size)?;
-        rest = after;
-        Some(chunk)
-    })
+/// Slices that fit into one list.
+pub(crate) fn in_lists<T>(items: &[T]) -> std::slice::Chunks<'_, T> {
+    items.chunks(LIST_MAX)
+}
+
+/// The next of the few sizes, and the items with the last one repeated up to it. Twice in a list is once.
+pub(crate) fn padded<T: Clone>(items: &[T]) -> Vec<T> {
+    let size = SIZES.into_iter().find(|size| items.len() <= *size).unwrap_or(items.len());
+    let mut padded = items.to_vec();
+    if let Some(last) = items.last() {
+        padded.resize(size, last.clone());
+    }
+    padded
 }
 
 /// `($1, $2), ($3, $4)` for two rows of two.
@@ -89,10 +89,18 @@ mod tests {
     fn every_row_is_in_one_of_few_shapes() {
         let rows: Vec<[Value; 1]> = (0..75_i64).map(|row| [row.into()]).collect();
 
-        let statements: Vec<Statement> = insert("t (a)", rows).collect();
+        let statements: Vec<Statement> = by_values("t (a)", rows, "").collect();
 
         let sizes: Vec<usize> = statements.iter().map(|statement| statement.values.len()).collect();
         assert_eq!(sizes, [64, 8, 1, 1, 1]);
         assert_eq!(statements[4].values, [Value::Int(Some(74))]);
+    }
+
+    #[test]
+    fn lists_have_few_sizes() {
+        assert_eq!(padded(&[1, 2]), [1, 2, 2, 2, 2, 2, 2, 2]);
+        assert_eq!(padded(&[1]), [1]);
+        let sizes: Vec<usize> = in_lists(&[0; 300]).map(|list| padded(list).len()).collect();
+        assert_eq!(sizes, [256, 64]);
     }
 }

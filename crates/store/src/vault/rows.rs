@@ -11,7 +11,7 @@ use super::{
 use crate::{
     chance,
     error::StoreError,
-    sql::{Cells, Statement, Tx, insert},
+    sql::{Cells, Insert, Statement, Tx},
     store::Store,
 };
 
@@ -228,10 +228,8 @@ async fn write_fields(
         let sealed = dek.seal(nonce, secret.expose().as_bytes(), &words.binding().field(field))?;
         rows.push([id.get().into(), (*field).into(), nonce.as_slice().into(), sealed.into()]);
     }
-    for statement in insert("credential_fields (credential, field, nonce, ciphertext)", rows) {
-        tx.run(statement).await.map_err(StoreError::from)?;
-    }
-    Ok(())
+    let fields = Insert::new("credential_fields (credential, field, nonce, ciphertext)", rows);
+    Ok(fields.run(tx).await.map_err(StoreError::from)?)
 }
 
 fn wrap(
