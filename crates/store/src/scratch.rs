@@ -185,7 +185,9 @@ impl PostgresDatabase {
     }
 
     /// Stops the server, for whoever has it in a folder of his own.
-    pub fn stop(self) -> Result<(), String> {
+    pub fn stop(mut self) -> Result<(), String> {
+        // There is nothing to drop any more.
+        self.name.clear();
         let mut stop = self.server.own("pg_ctl");
         run(stop.args(["-D", "data", "-m", "fast", "-w", "stop"]))
     }
@@ -209,6 +211,9 @@ impl PostgresDatabase {
 
 impl Drop for PostgresDatabase {
     fn drop(&mut self) {
+        if self.name.is_empty() {
+            return;
+        }
         // What is left goes with the server.
         drop(run(self.server.client("dropdb").args(["--force", "--if-exists", &self.name])));
     }

@@ -82,7 +82,6 @@ CREATE TABLE bots (
     created_at BIGINT NOT NULL,
     ended_at BIGINT
 );
-CREATE INDEX bots_by_account ON bots (account);
 
 CREATE TABLE bot_configs (
     bot BIGINT NOT NULL REFERENCES bots (bot),
@@ -113,7 +112,6 @@ CREATE TABLE journal (
     body BYTEA NOT NULL,
     PRIMARY KEY (account, seq)
 );
-CREATE INDEX journal_by_time ON journal (at);
 
 CREATE TABLE intents (
     account BIGINT NOT NULL REFERENCES accounts (account),
@@ -129,7 +127,6 @@ CREATE TABLE intents (
     at BIGINT NOT NULL,
     PRIMARY KEY (account, seq, place)
 );
-CREATE INDEX intents_by_client_id ON intents (client_id);
 
 CREATE TABLE fills (
     account BIGINT NOT NULL REFERENCES accounts (account),

@@ -82,7 +82,6 @@ CREATE TABLE bots (
     created_at INTEGER NOT NULL,
     ended_at INTEGER
 ) STRICT;
-CREATE INDEX bots_by_account ON bots (account);
 
 CREATE TABLE bot_configs (
     bot INTEGER NOT NULL REFERENCES bots (bot),
@@ -113,7 +112,6 @@ CREATE TABLE journal (
     body BLOB NOT NULL,
     PRIMARY KEY (account, seq)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX journal_by_time ON journal (at);
 
 CREATE TABLE intents (
     account INTEGER NOT NULL REFERENCES accounts (account),
@@ -129,7 +127,6 @@ CREATE TABLE intents (
     at INTEGER NOT NULL,
     PRIMARY KEY (account, seq, place)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX intents_by_client_id ON intents (client_id);
 
 CREATE TABLE fills (
     account INTEGER NOT NULL REFERENCES accounts (account),
