@@ -1,5 +1,6 @@
 //! The engine with the real client, over loopback, against the simulated exchange.
 #![cfg(test)]
 
+mod faults;
 mod scene;
 mod wire;

@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tranche_engine::{Engine, Handle, Setup, Told, store::MemoryStore};
+use tokio::sync::mpsc::Receiver;
+use tranche_engine::{
+    Engine, Handle, Setup, Told,
+    store::{MemoryStore, Store},
+};
 use tranche_model::{
     asset::{Asset, Symbol},
     balance::{Balance, FeeAsset},
@@ -44,12 +48,20 @@ pub(crate) struct Scene {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) instruments: Instruments,
     pub(crate) auditor: Auditor,
-    news: tokio::sync::mpsc::Receiver<Told>,
+    news: Receiver<Told>,
     last_command: u128,
 }
 
 impl Scene {
     pub(crate) async fn new(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::with_store(change, |memory| memory).await
+    }
+
+    /// With a store that may fail in front of the one in memory.
+    pub(crate) async fn with_store<S: Store + 'static>(
+        change: impl FnOnce(&mut Settings),
+        front: impl FnOnce(Arc<MemoryStore>) -> Arc<S>,
+    ) -> Self {
         let key = KeySettings::new("key", KeySecret::Hmac(SECRET.to_owned()));
         let account = AccountSettings::new("ours", vec![key], vec![purse("USDT", 10_000)]);
         let mut settings = Settings::new(vec![instrument()], vec![account]);
@@ -57,25 +69,9 @@ impl Scene {
         change(&mut settings);
         let server = Server::bind(settings, quiet(), Arc::new(SystemClock)).await.unwrap().start();
         let instruments = Instruments::new(vec![instrument()]).unwrap();
-        let venue = venue(&server).await;
         let store = Arc::new(MemoryStore::default());
         store.add_account(OURS);
-        let (engine, news) = Engine::start(Setup {
-            instruments: instruments.clone(),
-            shard: Options::default(),
-            limits: Limits::default(),
-            venue: Arc::clone(&venue),
-            store: Arc::<MemoryStore>::clone(&store),
-            paper: None,
-        });
-        let credentials = Credentials {
-            name: "test".to_owned(),
-            key: ApiKey::new("key").unwrap(),
-            secret: ApiSecret::new(SECRET.to_owned()).unwrap(),
-        };
-        let installation = Installation::new(3);
-        let account = venue.account(credentials, installation).unwrap();
-        engine.own(OURS, terms(installation), account).await.unwrap();
+        let (engine, news) = start(&server, front(Arc::clone(&store))).await;
         let mut scene = Self {
             server,
             engine,
@@ -89,6 +85,12 @@ impl Scene {
             .until("the account is ready", |account| account.desk.state == AccountState::Ready)
             .await;
         scene
+    }
+
+    /// Another life on the same store.
+    pub(crate) async fn start_anew(&mut self) {
+        (self.engine, self.news) =
+            start(&self.server, Arc::<MemoryStore>::clone(&self.store)).await;
     }
 
     pub(crate) async fn command(&mut self, body: CommandBody) -> Result<(), String> {
@@ -174,6 +176,28 @@ impl Scene {
         self.engine.stop().await.unwrap();
         self.server.stop().await;
     }
+}
+
+/// An engine that owns the account.
+async fn start(server: &Running, store: Arc<dyn Store>) -> (Handle, Receiver<Told>) {
+    let venue = venue(server).await;
+    let (engine, news) = Engine::start(Setup {
+        instruments: Instruments::new(vec![instrument()]).unwrap(),
+        shard: Options::default(),
+        limits: Limits::default(),
+        venue: Arc::clone(&venue),
+        store,
+        paper: None,
+    });
+    let credentials = Credentials {
+        name: "test".to_owned(),
+        key: ApiKey::new("key").unwrap(),
+        secret: ApiSecret::new(SECRET.to_owned()).unwrap(),
+    };
+    let installation = Installation::new(3);
+    let account = venue.account(credentials, installation).unwrap();
+    engine.own(OURS, terms(installation), account).await.unwrap();
+    (engine, news)
 }
 
 async fn venue(server: &Running) -> Arc<dyn Venue> {

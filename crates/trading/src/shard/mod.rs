@@ -25,6 +25,7 @@ use tranche_model::{
 };
 
 pub use port::{Durability, Input, Options, Output};
+pub use seat::has_exits;
 
 use self::{
     seat::{Failure, Seat},
