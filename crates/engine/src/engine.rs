@@ -112,11 +112,21 @@ struct Owned {
     /// How often it was forgotten: answers to questions of a former life are for nobody.
     life: u64,
     is_live: bool,
-    is_loaded: bool,
+    place: Place,
     /// Nothing but questions is sent.
     is_held: bool,
     /// Hands its private news on.
     _news: Kept,
+}
+
+/// Where an account's state is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In the store; another may have traded for the account since it was here.
+    Elsewhere,
+    /// In the store, to be loaded again; nobody else had it.
+    Stored,
+    Loaded,
 }
 
 /// What became of a call.

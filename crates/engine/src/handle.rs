@@ -156,7 +156,7 @@ impl Handle {
         self.ask(Ask::Evict(account)).await
     }
 
-    /// The rules of an instrument changed.
+    /// The rules of an instrument changed, or it is the next new one.
     pub async fn rules(&self, instrument: Instrument) -> Result<(), Gone> {
         self.ask(Ask::Rules(Box::new(instrument))).await
     }

@@ -15,7 +15,7 @@ use tranche_trading::{
 };
 use tranche_venue::venue::{Report, Topic, Watched};
 
-use super::{Answered, Engine, Stored};
+use super::{Answered, Engine, Place, Stored};
 use crate::{lease::now, store::StoreError, tasks};
 
 /// After a store failed, it is asked again.
@@ -99,7 +99,9 @@ impl Engine {
         self.running.calls = self.running.calls.saturating_sub(gone);
         if let Some(owned) = self.owned.get_mut(&account) {
             owned.life = owned.life.saturating_add(1);
-            owned.is_loaded = false;
+            if owned.place == Place::Loaded {
+                owned.place = Place::Stored;
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use tranche_trading::{
     shard::Input,
 };
 
-use super::{Engine, Stored};
+use super::{Engine, Place, Stored};
 use crate::{lease::now, store::StoreError, tasks};
 
 /// How often the store is asked for commands that other processes wrote.
@@ -50,7 +50,7 @@ impl Engine {
     /// Accounts whose lease ran out are dropped; the others' are renewed.
     fn look_at_leases(&mut self, now: Instant) {
         let Some(term) = self.store.lease() else { return };
-        let loaded = self.owned.iter().filter(|(_, owned)| owned.is_loaded);
+        let loaded = self.owned.iter().filter(|(_, owned)| owned.place == Place::Loaded);
         let over = loaded.filter(|(_, owned)| !owned.lease.is_held());
         for account in over.map(|(account, _)| *account).collect::<Vec<_>>() {
             self.lost(account);
@@ -59,7 +59,7 @@ impl Engine {
             return;
         }
         self.chores.renew_at = now + term / RENEWALS;
-        let loaded = self.owned.iter().filter(|(_, owned)| owned.is_loaded);
+        let loaded = self.owned.iter().filter(|(_, owned)| owned.place == Place::Loaded);
         let accounts: Vec<AccountId> = loaded.map(|(account, _)| *account).collect();
         if accounts.is_empty() {
             return;
@@ -92,7 +92,8 @@ impl Engine {
         };
         let term = self.store.lease();
         for account in accounts {
-            let Some(owned) = self.owned.get(account).filter(|owned| owned.is_loaded) else {
+            let Some(owned) = self.owned.get(account).filter(|owned| owned.place == Place::Loaded)
+            else {
                 continue;
             };
             // One that ran out meanwhile is not brought back: it may have been another's in between.
@@ -109,10 +110,13 @@ impl Engine {
     fn lost(&mut self, account: AccountId) {
         let Some(owned) = self.owned.get_mut(&account) else { return };
         owned.lease.lose();
-        owned.is_loaded = false;
         self.running.leases_lost = self.running.leases_lost.saturating_add(1);
         tracing::warn!(%account, "the lease is over; the account is dropped");
         self.input(Input::Evict { account });
+        // What comes back is not what was here.
+        if let Some(owned) = self.owned.get_mut(&account) {
+            owned.place = Place::Elsewhere;
+        }
     }
 
     fn ask_for_commands(&mut self, now: Instant) {

@@ -13,7 +13,7 @@ use tranche_trading::{
     shard::{self, Input},
 };
 
-use super::{Engine, Stored, carry::STORE_RETRY};
+use super::{Engine, Place, Stored, carry::STORE_RETRY};
 use crate::{
     lease::now,
     store::{Loaded, Store, StoreError},
@@ -84,8 +84,13 @@ impl Engine {
         let term = self.store.lease();
         let Some(owned) = self.owned.get_mut(&account) else { return };
         owned.lease.hold(asked, term);
-        owned.is_loaded = true;
         let is_live = owned.is_live;
+        let is_fresh = std::mem::replace(&mut owned.place, Place::Loaded) == Place::Elsewhere;
+        if let Some(paper) = self.paper.as_ref().filter(|paper| is_fresh && paper.has(account))
+            && let Err(error) = paper.take_over(account, &snapshot)
+        {
+            tracing::error!(%account, %error, "the paper account begins with other books than ours");
+        }
         for row in &verdicts {
             self.pending.give(account, row);
         }

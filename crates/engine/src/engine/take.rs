@@ -11,7 +11,7 @@ use tranche_model::{
 use tranche_trading::{event::Event, shard::Input};
 use tranche_venue::venue::{LostReason, MarketEvent, PrivateMessage, VenueAccount};
 
-use super::{Answered, Ask, Engine, Owned, Stored};
+use super::{Answered, Ask, Engine, Owned, Place, Stored};
 use crate::{
     handle::Owning,
     lease::{Lease, now},
@@ -130,7 +130,12 @@ impl Engine {
                 self.is_watched_stale = true;
             }
             Some(Ask::Evict(account)) => self.input(Input::Evict { account }),
-            Some(Ask::Rules(instrument)) => self.input(Input::Rules(instrument)),
+            Some(Ask::Rules(instrument)) => {
+                if let Some(paper) = &self.paper {
+                    paper.rules(&instrument);
+                }
+                self.input(Input::Rules(instrument));
+            }
             Some(Ask::Look(look)) => look(&self.shard, &self.running),
             // Nobody can ask any more.
             Some(Ask::Stop) | None => self.is_over = true,
@@ -161,8 +166,15 @@ impl Engine {
             Some(former) => (former.life, former.lease),
             None => (0, Arc::new(Lease::new())),
         };
-        let owned =
-            Owned { venue, lease, life, is_live: false, is_loaded: false, is_held, _news: news };
+        let owned = Owned {
+            venue,
+            lease,
+            life,
+            is_live: false,
+            place: Place::Elsewhere,
+            is_held,
+            _news: news,
+        };
         self.owned.insert(account, owned);
     }
 

@@ -2,5 +2,6 @@
 #![cfg(test)]
 
 mod faults;
+mod paper;
 mod scene;
 mod wire;

@@ -62,12 +62,7 @@ impl Scene {
         change: impl FnOnce(&mut Settings),
         front: impl FnOnce(Arc<MemoryStore>) -> Arc<S>,
     ) -> Self {
-        let key = KeySettings::new("key", KeySecret::Hmac(SECRET.to_owned()));
-        let account = AccountSettings::new("ours", vec![key], vec![purse("USDT", 10_000)]);
-        let mut settings = Settings::new(vec![instrument()], vec![account]);
-        settings.speed = Speed::Stepped;
-        change(&mut settings);
-        let server = Server::bind(settings, quiet(), Arc::new(SystemClock)).await.unwrap().start();
+        let server = server(change).await;
         let instruments = Instruments::new(vec![instrument()]).unwrap();
         let store = Arc::new(MemoryStore::default());
         store.add_account(OURS);
@@ -178,9 +173,19 @@ impl Scene {
     }
 }
 
+/// An exchange with one account.
+pub(crate) async fn server(change: impl FnOnce(&mut Settings)) -> Running {
+    let key = KeySettings::new("key", KeySecret::Hmac(SECRET.to_owned()));
+    let account = AccountSettings::new("ours", vec![key], vec![purse("USDT", 10_000)]);
+    let mut settings = Settings::new(vec![instrument()], vec![account]);
+    settings.speed = Speed::Stepped;
+    change(&mut settings);
+    Server::bind(settings, quiet(), Arc::new(SystemClock)).await.unwrap().start()
+}
+
 /// An engine that owns the account.
 async fn start(server: &Running, store: Arc<dyn Store>) -> (Handle, Receiver<Told>) {
-    let venue = venue(server).await;
+    let venue = venue(server, Arc::new(Catalog::new([listed()]))).await;
     let (engine, news) = Engine::start(Setup {
         instruments: Instruments::new(vec![instrument()]).unwrap(),
         shard: Options::default(),
@@ -200,20 +205,22 @@ async fn start(server: &Running, store: Arc<dyn Store>) -> (Handle, Receiver<Tol
     (engine, news)
 }
 
-async fn venue(server: &Running) -> Arc<dyn Venue> {
+pub(crate) async fn venue(server: &Running, catalog: Arc<Catalog>) -> Arc<dyn Venue> {
     let address = server.exchange_address();
     let mut settings = LIVE.settings().unwrap();
     settings.rest = Address::http(&format!("http://{address}"), false).unwrap();
     settings.market_socket = Address::socket(&format!("ws://{address}"), false).unwrap();
     settings.api_socket = Address::socket(&format!("ws://{address}/ws-api/v3"), false).unwrap();
-    let listed = Listed { text: "AAAUSDT".to_owned(), instrument: instrument() };
-    let catalog = Arc::new(Catalog::new([listed]));
     let venue = Binance::start(settings, catalog, Arc::new(clock::SystemClock::new())).unwrap();
     venue.sync_clock().await.unwrap();
     Arc::new(venue)
 }
 
-fn terms(installation: Installation) -> event::Settings {
+pub(crate) fn listed() -> Listed {
+    Listed { text: "AAAUSDT".to_owned(), instrument: instrument() }
+}
+
+pub(crate) fn terms(installation: Installation) -> event::Settings {
     let rate = tranche_model::money::Fraction::new(rust_decimal::Decimal::new(1, 3));
     event::Settings {
         user: UserId::new(1),
@@ -224,7 +231,7 @@ fn terms(installation: Installation) -> event::Settings {
     }
 }
 
-fn purse(name: &str, units: i64) -> Balance {
+pub(crate) fn purse(name: &str, units: i64) -> Balance {
     Balance {
         asset: Asset::parse(name).unwrap(),
         free: Amount::new(units.into()),

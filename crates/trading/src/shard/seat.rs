@@ -98,7 +98,7 @@ impl Seat {
         recorded: Option<Output>,
         mut effects: Effects,
     ) -> Result<(), CodecError> {
-        let body = codec::encode_event(event)?;
+        let body = codec::encode_entry(event, &effects.whys)?;
         let (epoch, seq_before) = (self.epoch, self.seq);
         self.seq = self.seq.next();
         let seq = self.seq;
