@@ -1,0 +1,217 @@
+//! Users and accounts, and what an account is loaded from.
+
+use tranche_model::{
+    ids::{AccountId, BotId, Epoch, InstrumentId, Seq, TradeId, UserId},
+    record::Snapshot,
+    time::Timestamp,
+};
+
+use crate::{
+    commit::snapshot_rows,
+    error::StoreError,
+    leases::now_sql,
+    sql::{Cells, Statement, Tx},
+    store::Store,
+    vault::CredentialId,
+};
+
+/// A person who owns accounts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    pub user: UserId,
+    /// Unique.
+    pub name: String,
+    pub created_at: Timestamp,
+}
+
+/// An account as it was set up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    pub account: AccountId,
+    /// `None` for an account of the installation itself.
+    pub user: Option<UserId>,
+    /// The venue's name in settings, such as `binance`.
+    pub venue: String,
+    pub name: String,
+    /// Whether it trades on the simulated exchange.
+    pub is_paper: bool,
+    /// The sealed key; `None` on paper.
+    pub credential: Option<CredentialId>,
+    pub created_at: Timestamp,
+}
+
+/// An account as the store holds it, under its new owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    pub epoch: Epoch,
+    pub seq: Seq,
+    pub snapshot: Snapshot,
+}
+
+const ACCOUNT: &str =
+    "SELECT account, user_id, venue, name, paper, credential, created_at FROM accounts";
+
+impl Store {
+    /// Adds a person; the same name and number again change nothing.
+    pub async fn add_user(&self, user: &User) -> Result<(), StoreError> {
+        let added = Statement::new(
+            "INSERT INTO users (user_id, name, created_at) VALUES ($1, $2, $3) \
+             ON CONFLICT DO NOTHING",
+        );
+        let added = added.bind(user.user).bind(user.name.as_str()).bind(user.created_at);
+        if self.write.run(added).await? == 1 {
+            return Ok(());
+        }
+        let same = Statement::new("SELECT user_id FROM users WHERE user_id = $1 AND name = $2");
+        let same = same.bind(user.user).bind(user.name.as_str());
+        match self.write.row("users", same).await? {
+            Some(_) => Ok(()),
+            None => Err(StoreError::Taken(format!("a user {} or `{}`", user.user, user.name))),
+        }
+    }
+
+    pub async fn users(&self) -> Result<Vec<User>, StoreError> {
+        let all = Statement::new("SELECT user_id, name, created_at FROM users ORDER BY user_id");
+        let rows = self.read.rows("users", all).await?;
+        rows.into_iter()
+            .map(|mut row| {
+                let (user, name) = (UserId::new(row.id()?), row.text()?);
+                Ok(User { user, name, created_at: row.time()? })
+            })
+            .collect()
+    }
+
+    /// Adds an account that starts from `snapshot`. One with this number that is there stays as it is,
+    /// and the answer is false.
+    pub async fn add_account(
+        &self,
+        account: &Account,
+        snapshot: &Snapshot,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.write.begin().await?;
+        let added = Statement::new(
+            "INSERT INTO accounts (account, user_id, venue, name, paper, credential, created_at, \
+             epoch, seq, journal_from) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, 1) \
+             ON CONFLICT (account) DO NOTHING",
+        );
+        let added = added
+            .bind(account.account)
+            .bind(account.user.map(|user| i64::from(user.get())))
+            .bind(account.venue.as_str())
+            .bind(account.name.as_str())
+            .bind(account.is_paper)
+            .bind(account.credential.map(|credential| i64::from(credential.get())))
+            .bind(account.created_at);
+        if tx.run(added).await? == 0 {
+            return Ok(false);
+        }
+        for statement in snapshot_rows(account.account, snapshot, self.versions) {
+            tx.run(statement).await?;
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    pub async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        let all = Statement::composed(format!("{ACCOUNT} ORDER BY account"));
+        self.read.rows("accounts", all).await?.into_iter().map(read_account).collect()
+    }
+
+    pub async fn account(&self, account: AccountId) -> Result<Option<Account>, StoreError> {
+        let one = Statement::composed(format!("{ACCOUNT} WHERE account = $1")).bind(account);
+        self.read.row("accounts", one).await?.map(read_account).transpose()
+    }
+
+    /// Where an account stands, without taking it over.
+    pub async fn standing(&self, account: AccountId) -> Result<Option<(Epoch, Seq)>, StoreError> {
+        let one =
+            Statement::new("SELECT epoch, seq FROM accounts WHERE account = $1").bind(account);
+        let row = self.read.row("accounts", one).await?;
+        row.map(|mut row| Ok((Epoch::new(row.id()?), row.seq()?))).transpose()
+    }
+
+    /// Takes an account over: raises its epoch, so that commits of a former owner lose, and tells the
+    /// state that the last commit left. While another process has its lease, the answer is
+    /// [`StoreError::Stale`].
+    pub async fn load(&self, account: AccountId) -> Result<Loaded, StoreError> {
+        let mut tx = self.write.begin().await?;
+        let raise = Statement::new(
+            "UPDATE accounts SET epoch = epoch + 1 WHERE account = $1 RETURNING epoch, seq",
+        );
+        let row = tx.row("accounts", raise.bind(account)).await?;
+        let mut row = row.ok_or(StoreError::NoAccount(account))?;
+        let (epoch, seq) = (Epoch::new(row.id()?), row.seq()?);
+        if self.is_leased_by_another(&mut tx, account).await? {
+            return Err(StoreError::Stale);
+        }
+        let snapshot = read_snapshot(&mut tx, account).await?;
+        tx.commit().await?;
+        Ok(Loaded { epoch, seq, snapshot })
+    }
+
+    async fn is_leased_by_another(
+        &self,
+        tx: &mut Tx,
+        account: AccountId,
+    ) -> Result<bool, StoreError> {
+        let now = now_sql(tx.is_postgres());
+        let text = format!(
+            "SELECT account FROM leases WHERE account = $1 AND owner <> $2 AND {now} < expires_at"
+        );
+        let statement = Statement::composed(text).bind(account).bind(self.owner.as_str());
+        Ok(tx.row("leases", statement).await?.is_some())
+    }
+
+    /// The state that the last commit left, for whoever only looks.
+    pub async fn snapshot(&self, account: AccountId) -> Result<Snapshot, StoreError> {
+        let all = Statement::new(SNAPSHOT).bind(account);
+        read_bodies(self.read.rows("snapshots", all).await?)
+    }
+
+    /// Whether a fill was booked.
+    pub async fn fill_known(
+        &self,
+        account: AccountId,
+        instrument: InstrumentId,
+        trade: TradeId,
+    ) -> Result<bool, StoreError> {
+        let one = Statement::new(
+            "SELECT seq FROM fills WHERE account = $1 AND instrument = $2 AND trade_id = $3",
+        );
+        let one = one.bind(account).bind(instrument).bind(trade);
+        // Not from a reader of its own: the answer has to hold what was committed a moment ago.
+        Ok(self.write.row("fills", one).await?.is_some())
+    }
+}
+
+const SNAPSHOT: &str = "SELECT bot, body FROM snapshots WHERE account = $1 ORDER BY bot";
+
+async fn read_snapshot(tx: &mut Tx, account: AccountId) -> Result<Snapshot, StoreError> {
+    let all = Statement::new(SNAPSHOT).bind(account);
+    read_bodies(tx.rows("snapshots", all).await?)
+}
+
+fn read_bodies(rows: Vec<Cells>) -> Result<Snapshot, StoreError> {
+    let mut snapshot = Snapshot::default();
+    for mut row in rows {
+        let (bot, body) = (BotId::new(row.id()?), row.bytes()?);
+        if bot == BotId::default() {
+            snapshot.account = body;
+        } else {
+            snapshot.bots.push((bot, body));
+        }
+    }
+    Ok(snapshot)
+}
+
+fn read_account(mut row: Cells) -> Result<Account, StoreError> {
+    Ok(Account {
+        account: AccountId::new(row.id()?),
+        user: row.id_or_null()?.map(UserId::new),
+        venue: row.text()?,
+        name: row.text()?,
+        is_paper: row.flag()?,
+        credential: row.id_or_null()?.map(CredentialId::new),
+        created_at: row.time()?,
+    })
+}

@@ -1,0 +1,195 @@
+//! One transaction for many accounts, each part guarded by where its account stands.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use tokio::time::timeout;
+use tranche_model::{
+    ids::{AccountId, Epoch, Seq},
+    record::Batch,
+};
+
+use super::rows;
+use crate::{
+    error::StoreError,
+    settings::Versions,
+    sql::{Pool, Statement, Tx, Value, in_chunks, places},
+};
+
+type Answers = Vec<Result<(), StoreError>>;
+
+/// Beyond this nobody knows what became of a transaction: a load tells.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Where an account stands, and where this transaction brings it.
+struct Standing {
+    epoch: Epoch,
+    before: Seq,
+    now: Seq,
+}
+
+/// Why a transaction had no result.
+enum Fault {
+    /// The database refused a row, and took back the whole.
+    Row(StoreError),
+    Other(StoreError),
+}
+
+/// Commits what can be committed, and answers for each batch.
+pub(super) async fn commit(pool: &Pool, versions: Versions, batches: &[&Batch]) -> Answers {
+    match attempt(pool, versions, batches).await {
+        Ok(answers) => answers,
+        // One account's row must not cost the others their commit: each stands alone.
+        Err(Fault::Row(error)) if 1 < batches.len() => {
+            tracing::error!(%error, "a row was refused, the batches are committed one by one");
+            one_by_one(pool, versions, batches).await
+        }
+        Err(Fault::Row(error) | Fault::Other(error)) => vec![Err(error); batches.len()],
+    }
+}
+
+async fn one_by_one(pool: &Pool, versions: Versions, batches: &[&Batch]) -> Answers {
+    let mut answers = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let answer = match attempt(pool, versions, &[batch]).await {
+            Ok(answers) => answers.into_iter().next().unwrap_or(Err(StoreError::Stale)),
+            Err(Fault::Row(error) | Fault::Other(error)) => Err(error),
+        };
+        answers.push(answer);
+    }
+    answers
+}
+
+async fn attempt(pool: &Pool, versions: Versions, batches: &[&Batch]) -> Result<Answers, Fault> {
+    match timeout(PATIENCE, transact(pool, versions, batches)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Fault::Other(StoreError::Failed("no answer in time".to_owned()))),
+    }
+}
+
+async fn transact(pool: &Pool, versions: Versions, batches: &[&Batch]) -> Result<Answers, Fault> {
+    let mut tx = pool.begin().await.map_err(other)?;
+    let mut standings = standings(&mut tx, batches).await.map_err(Fault::Other)?;
+    let mut accepted = Vec::with_capacity(batches.len());
+    let mut answers = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let answer = judge(&mut standings, batch);
+        if answer.is_ok() {
+            accepted.push(*batch);
+        }
+        answers.push(answer);
+    }
+    if accepted.is_empty() {
+        return Ok(answers);
+    }
+    advance(&mut tx, &standings).await?;
+    for statement in rows::statements(&accepted, versions) {
+        tx.run(statement).await.map_err(refused)?;
+    }
+    tx.commit().await.map_err(other)?;
+    Ok(answers)
+}
+
+/// Where the accounts stand. Their rows stay locked, in one order for all, so that nobody waits in a
+/// circle.
+async fn standings(
+    tx: &mut Tx,
+    batches: &[&Batch],
+) -> Result<BTreeMap<AccountId, Standing>, StoreError> {
+    let mut accounts: Vec<AccountId> = batches.iter().map(|batch| batch.account).collect();
+    accounts.sort_unstable();
+    accounts.dedup();
+    let mut standings = BTreeMap::new();
+    let lock = if tx.is_postgres() { "FOR UPDATE" } else { "" };
+    for chunk in in_chunks(&accounts) {
+        let text = format!(
+            "SELECT account, epoch, seq FROM accounts WHERE account IN {} ORDER BY account {lock}",
+            places(1, chunk.len())
+        );
+        let statement = chunk
+            .iter()
+            .fold(Statement::composed(text), |statement, account| statement.bind(*account));
+        for mut row in tx.rows("accounts", statement).await? {
+            let account = row.id().map(AccountId::new)?;
+            let (epoch, seq) = (row.id().map(Epoch::new)?, row.seq()?);
+            standings.insert(account, Standing { epoch, before: seq, now: seq });
+        }
+    }
+    Ok(standings)
+}
+
+/// Lets a batch in when its account stands where the batch begins, and moves the account on.
+fn judge(standings: &mut BTreeMap<AccountId, Standing>, batch: &Batch) -> Result<(), StoreError> {
+    let standing = standings.get_mut(&batch.account);
+    let standing = standing.ok_or(StoreError::NoAccount(batch.account))?;
+    if (standing.epoch, standing.now) != (batch.epoch, batch.seq_before) {
+        return Err(StoreError::Stale);
+    }
+    if !is_whole(batch) {
+        let what = format!("the journal of account {} has a gap", batch.account);
+        return Err(StoreError::Failed(what));
+    }
+    standing.now = batch.seq;
+    Ok(())
+}
+
+/// Each input has its row in the journal.
+fn is_whole(batch: &Batch) -> bool {
+    let mut seq = batch.seq_before;
+    for row in &batch.journal {
+        if row.seq != seq.next() {
+            return false;
+        }
+        seq = row.seq;
+    }
+    seq == batch.seq
+}
+
+/// Moves the accounts on, each only from where it stands.
+async fn advance(tx: &mut Tx, standings: &BTreeMap<AccountId, Standing>) -> Result<(), Fault> {
+    let moved: Vec<[Value; 4]> = standings
+        .iter()
+        .filter(|(_, standing)| standing.before != standing.now)
+        .map(|(account, standing)| {
+            [(*account).into(), standing.epoch.into(), standing.before.into(), standing.now.into()]
+        })
+        .collect();
+    for chunk in in_chunks(&moved) {
+        let text = format!(
+            "WITH moved (account_moved, epoch_mine, seq_before, seq_now) AS (VALUES {}) \
+             UPDATE accounts SET seq = moved.seq_now FROM moved \
+             WHERE accounts.account = moved.account_moved AND accounts.epoch = moved.epoch_mine \
+             AND accounts.seq = moved.seq_before",
+            places(chunk.len(), 4)
+        );
+        let statement = chunk
+            .iter()
+            .flatten()
+            .fold(Statement::composed(text), |statement, value| statement.bind(value.clone()));
+        let count = tx.run(statement).await.map_err(refused)?;
+        if usize::try_from(count) != Ok(chunk.len()) {
+            let what = "an account moved while its row was locked".to_owned();
+            return Err(Fault::Other(StoreError::Failed(what)));
+        }
+    }
+    Ok(())
+}
+
+fn other(error: sqlx::Error) -> Fault {
+    Fault::Other(error.into())
+}
+
+/// A refusal that is about a row: a constraint, a trigger or a type.
+fn refused(error: sqlx::Error) -> Fault {
+    use sqlx::error::ErrorKind;
+    let kind = error.as_database_error().map(sqlx::error::DatabaseError::kind);
+    match kind {
+        Some(
+            ErrorKind::UniqueViolation
+            | ErrorKind::ForeignKeyViolation
+            | ErrorKind::NotNullViolation
+            | ErrorKind::CheckViolation
+            | ErrorKind::ExclusionViolation,
+        ) => Fault::Row(error.into()),
+        Some(_) | None => Fault::Other(error.into()),
+    }
+}

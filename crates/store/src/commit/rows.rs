@@ -1,0 +1,208 @@
+//! The statements that write the rows of batches, in few and wide inserts.
+
+use std::collections::BTreeMap;
+
+use tranche_model::{
+    ids::{AccountId, BotId, Seq},
+    record::{Batch, DealRow, FillRow, IntentRow, Snapshot, SnapshotRow, VerdictRow},
+};
+
+use crate::{
+    settings::Versions,
+    sql::{Statement, Value, in_chunks, insert, insert_with, places},
+    words,
+};
+
+const JOURNAL: &str = "journal (account, seq, epoch, at, schema_version, rules_version, body)";
+const SNAPSHOTS: &str = "snapshots (account, bot, seq, schema_version, rules_version, body)";
+const SNAPSHOTS_REPLACE: &str = "ON CONFLICT (account, bot) DO UPDATE SET seq = excluded.seq, \
+    schema_version = excluded.schema_version, rules_version = excluded.rules_version, \
+    body = excluded.body";
+const INTENTS: &str = "intents (account, seq, place, client_id, instrument, side, kind, price, \
+    amount, send_by, at)";
+const FILLS: &str = "fills (account, instrument, trade_id, seq, bot, deal, client_id, \
+    venue_order_id, side, price, qty, quote, fee_asset, fee, fee_in_quote, liquidity, at)";
+const DEALS: &str = "deals (account, bot, deal, seq, instrument, opened_at, closed_at, ended, \
+    profit, fees, bought, safety_orders)";
+const VERDICTS: &str = "verdicts (account, command, seq, accepted, reason)";
+const FIRST_STAYS: &str = "ON CONFLICT DO NOTHING";
+
+/// Everything that the batches write, but where the accounts stand.
+pub(super) fn statements(batches: &[&Batch], versions: Versions) -> Vec<Statement> {
+    let journal: Vec<_> = batches.iter().flat_map(|batch| journal(batch, versions)).collect();
+    let intents: Vec<_> = batches.iter().flat_map(|batch| intents(batch)).collect();
+    let fills: Vec<_> = batches.iter().flat_map(|batch| fills(batch)).collect();
+    let deals: Vec<_> = batches.iter().flat_map(|batch| deals(batch)).collect();
+    let verdicts: Vec<_> = batches.iter().flat_map(|batch| verdicts(batch)).collect();
+    let mut statements: Vec<Statement> = insert(JOURNAL, journal).collect();
+    statements.extend(snapshots(batches, versions));
+    statements.extend(insert(INTENTS, intents));
+    statements.extend(insert_with(FILLS, fills, FIRST_STAYS));
+    statements.extend(insert_with(DEALS, deals, FIRST_STAYS));
+    statements.extend(answered(batches));
+    statements.extend(insert_with(VERDICTS, verdicts, FIRST_STAYS));
+    statements
+}
+
+fn journal(batch: &Batch, versions: Versions) -> impl Iterator<Item = [Value; 7]> {
+    batch.journal.iter().map(move |row| {
+        [
+            batch.account.into(),
+            row.seq.into(),
+            batch.epoch.into(),
+            row.at.into(),
+            versions.schema.into(),
+            versions.rules.into(),
+            row.body.as_slice().into(),
+        ]
+    })
+}
+
+/// The last body of each; an empty one deletes the bot.
+fn snapshots(batches: &[&Batch], versions: Versions) -> Vec<Statement> {
+    let mut last: BTreeMap<(AccountId, BotId), (Seq, &[u8])> = BTreeMap::new();
+    for batch in batches {
+        for SnapshotRow { bot, body } in &batch.snapshots {
+            let key = (batch.account, bot.unwrap_or_default());
+            last.insert(key, (batch.seq, body));
+        }
+    }
+    let (gone, kept): (Vec<_>, Vec<_>) = last
+        .into_iter()
+        .partition(|((_, bot), (_, body))| *bot != BotId::default() && body.is_empty());
+    let rows = kept.into_iter().map(|((account, bot), (seq, body))| {
+        [
+            account.into(),
+            bot.into(),
+            seq.into(),
+            versions.schema.into(),
+            versions.rules.into(),
+            body.into(),
+        ]
+    });
+    let mut statements: Vec<Statement> =
+        insert_with(SNAPSHOTS, rows.collect(), SNAPSHOTS_REPLACE).collect();
+    statements.extend(gone.into_iter().map(|((account, bot), _)| {
+        Statement::new("DELETE FROM snapshots WHERE account = $1 AND bot = $2")
+            .bind(account)
+            .bind(bot)
+    }));
+    statements
+}
+
+/// The rows of an account that begins.
+pub(crate) fn snapshot_rows(
+    account: AccountId,
+    snapshot: &Snapshot,
+    versions: Versions,
+) -> impl Iterator<Item = Statement> {
+    let bodies = snapshot.bots.iter().map(|(bot, body)| (*bot, body));
+    let rows = [(BotId::default(), &snapshot.account)].into_iter().chain(bodies);
+    let rows = rows.map(|(bot, body)| {
+        [
+            account.into(),
+            bot.into(),
+            Seq::default().into(),
+            versions.schema.into(),
+            versions.rules.into(),
+            body.as_slice().into(),
+        ]
+    });
+    insert(SNAPSHOTS, rows.collect())
+}
+
+fn intents(batch: &Batch) -> impl Iterator<Item = [Value; 11]> {
+    (0_u32..).zip(&batch.intents).map(|(place, IntentRow { request, send_by, at })| {
+        let kind = words::kind(&request.kind);
+        [
+            batch.account.into(),
+            batch.seq.into(),
+            place.into(),
+            request.client_id.into(),
+            request.instrument.into(),
+            words::side(request.side).into(),
+            kind.word.into(),
+            kind.price.into(),
+            kind.amount.into(),
+            (*send_by).into(),
+            (*at).into(),
+        ]
+    })
+}
+
+fn fills(batch: &Batch) -> impl Iterator<Item = [Value; 17]> {
+    batch.fills.iter().map(|FillRow { bot, deal, fill }| {
+        [
+            batch.account.into(),
+            fill.instrument.into(),
+            fill.trade_id.into(),
+            batch.seq.into(),
+            (*bot).into(),
+            (*deal).into(),
+            fill.client_id.into(),
+            fill.venue_order_id.into(),
+            words::side(fill.side).into(),
+            fill.price.into(),
+            fill.qty.into(),
+            fill.quote.into(),
+            fill.fee.asset.into(),
+            fill.fee.amount.into(),
+            fill.fee.in_quote.into(),
+            words::liquidity(fill.liquidity).into(),
+            fill.at.into(),
+        ]
+    })
+}
+
+fn deals(batch: &Batch) -> impl Iterator<Item = [Value; 12]> {
+    batch.deals.iter().map(|deal: &DealRow| {
+        [
+            batch.account.into(),
+            deal.bot.into(),
+            deal.deal.into(),
+            batch.seq.into(),
+            deal.instrument.into(),
+            deal.opened_at.into(),
+            deal.closed_at.into(),
+            deal.ended.as_str().into(),
+            deal.profit.into(),
+            deal.fees.into(),
+            deal.bought.into(),
+            deal.safety_orders.into(),
+        ]
+    })
+}
+
+fn verdicts(batch: &Batch) -> impl Iterator<Item = [Value; 5]> {
+    batch.verdicts.iter().map(|VerdictRow { command, verdict }| {
+        let reason = verdict.as_ref().err().map_or("", String::as_str);
+        [
+            batch.account.into(),
+            (*command).into(),
+            batch.seq.into(),
+            verdict.is_ok().into(),
+            reason.into(),
+        ]
+    })
+}
+
+/// Takes answered commands off the list of open ones.
+fn answered(batches: &[&Batch]) -> Vec<Statement> {
+    let commands: Vec<[Value; 2]> = batches
+        .iter()
+        .flat_map(|batch| {
+            batch.verdicts.iter().map(|verdict| [batch.account.into(), verdict.command.into()])
+        })
+        .collect();
+    in_chunks(&commands)
+        .map(|chunk| {
+            let text = format!(
+                "UPDATE commands SET answered = 1 WHERE answered = 0 AND (account, command) IN \
+                 (VALUES {})",
+                places(chunk.len(), 2)
+            );
+            let values = chunk.iter().flatten().cloned();
+            values.fold(Statement::composed(text), Statement::bind)
+        })
+        .collect()
+}

@@ -1,0 +1,77 @@
+//! Connections with the settings that keep what was committed, and keep a stopped process from
+//! holding the others up.
+
+use std::{path::Path, time::Duration};
+
+use sqlx::{
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{
+        SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
+        SqliteSynchronous,
+    },
+};
+use tranche_model::time::Millis;
+
+use crate::{
+    error::OpenError,
+    settings::{Database, Settings},
+    sql::Pool,
+};
+
+/// How long a connection is waited for, and how long a writer of another process.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest statement. Retention works in small steps, so none is long.
+const STATEMENT_MS: u32 = 10_000;
+/// Readers of a SQLite file, and connections to a server beside the committer's.
+const READERS: u32 = 4;
+
+/// The connections of a store. SQLite has one writer, so that all writes stand in one line.
+#[derive(Debug, Clone)]
+pub(crate) struct Connections {
+    pub(crate) write: Pool,
+    pub(crate) read: Pool,
+}
+
+pub(crate) async fn connect(settings: &Settings) -> Result<Connections, OpenError> {
+    match &settings.database {
+        Database::Sqlite(path) => sqlite(path).await,
+        Database::Postgres(options) => postgres(options, settings.lease).await,
+    }
+}
+
+async fn sqlite(path: &Path) -> Result<Connections, OpenError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .journal_mode(SqliteJournalMode::Wal)
+        // A commit is on the disk before it is answered, also when the machine loses its power.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(PATIENCE)
+        .pragma("trusted_schema", "OFF")
+        .create_if_missing(true);
+    let writer = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+    let write = writer.connect_with(options.clone()).await?;
+    let readers = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(PATIENCE);
+    let read = readers.connect_lazy_with(options.pragma("query_only", "ON"));
+    Ok(Connections { write: Pool::Sqlite(write), read: Pool::Sqlite(read) })
+}
+
+async fn postgres(options: &PgConnectOptions, lease: Millis) -> Result<Connections, OpenError> {
+    // A process that was stopped inside a transaction loses it well before its leases end.
+    let idle = (lease.ms() / 4).max(1);
+    let limits = [
+        ("idle_in_transaction_session_timeout", idle),
+        ("statement_timeout", STATEMENT_MS),
+        ("lock_timeout", (lease.ms() / 2).clamp(1, STATEMENT_MS)),
+    ];
+    let options = options
+        .clone()
+        .application_name("tranche")
+        .options(limits.map(|(name, ms)| (name, format!("{ms}ms"))))
+        .options([("synchronous_commit", "on")]);
+    let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(PATIENCE);
+    let write = pool.clone().connect_with(options.clone()).await?;
+    let read = pool.connect_lazy_with(options);
+    Ok(Connections { write: Pool::Postgres(write), read: Pool::Postgres(read) })
+}

@@ -1,0 +1,33 @@
+//! What must not be lost: SQLite and PostgreSQL under one contract, and the vault of keys.
+//!
+//! Invariants: only here is SQL; an account's part of a transaction is guarded by its epoch and
+//! sequence; journal and fills are only appended to; bodies of snapshots, journal entries and
+//! commands are opaque. Start with [`Store`]; [`Settings`] says how it is opened.
+
+mod accounts;
+mod bots;
+mod commands;
+mod commit;
+mod connect;
+mod error;
+mod history;
+mod leases;
+mod lock;
+mod migrate;
+mod settings;
+mod sql;
+mod store;
+mod tasks;
+mod vault;
+mod words;
+
+pub use accounts::{Account, Loaded, User};
+pub use bots::BotRow;
+pub use commands::{Command, QueuedCommand};
+pub use error::{OpenError, StoreError};
+pub use history::JournalEntry;
+pub use leases::Lease;
+pub use lock::Holder;
+pub use settings::{Database, Role, Settings, Versions};
+pub use store::Store;
+pub use vault::CredentialId;

@@ -1,0 +1,14 @@
+//! One way to speak to both databases: statements with neutral values in, rows of neutral cells out.
+//!
+//! Columns have four types only: whole number, text, bytes, decimal. SQLite keeps decimals as text,
+//! because its own numbers are binary fractions.
+
+mod cells;
+mod pool;
+mod statement;
+mod value;
+
+pub(crate) use cells::Cells;
+pub(crate) use pool::{Pool, Tx};
+pub(crate) use statement::{Statement, in_chunks, insert, insert_with, places};
+pub(crate) use value::Value;
