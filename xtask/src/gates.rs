@@ -1,6 +1,7 @@
 //! What must hold before a commit (`check`) and before a merge (`test`).
 
 use crate::{
+    prepare,
     steps::{Action, Step, has_cargo, run_all},
     tidy,
 };
@@ -19,6 +20,8 @@ const CLIPPY: Step = Step {
 };
 
 const TIDY: Step = Step { name: "tidy", action: Action::Run(tidy::run) };
+
+const PREPARE: Step = Step { name: "prepare", action: Action::Run(prepare::prepare) };
 
 // Before the other tests, because the summary of the runner is to be the last thing printed.
 const DOC_TESTS: Step = Step {
@@ -46,10 +49,10 @@ fn check_steps(has_nextest: bool) -> [Step; 4] {
     [FORMAT, TIDY, CLIPPY, units]
 }
 
-fn test_steps(has_nextest: bool) -> [Step; 5] {
+fn test_steps(has_nextest: bool) -> [Step; 6] {
     let arguments: &[&str] = if has_nextest { &ALL_TESTS_NEXTEST } else { &ALL_TESTS };
     let tests = Step { name: "tests", action: Action::Cargo(arguments) };
-    [FORMAT, TIDY, CLIPPY, DOC_TESTS, tests]
+    [PREPARE, FORMAT, TIDY, CLIPPY, DOC_TESTS, tests]
 }
 
 #[cfg(test)]
@@ -61,7 +64,7 @@ mod tests {
         for has_nextest in [true, false] {
             let names = test_steps(has_nextest).map(|step| step.name);
 
-            assert_eq!(names, ["format", "tidy", "clippy", "doc tests", "tests"]);
+            assert_eq!(names, ["prepare", "format", "tidy", "clippy", "doc tests", "tests"]);
         }
     }
 

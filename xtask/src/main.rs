@@ -5,6 +5,7 @@
 mod audit;
 mod bench;
 mod gates;
+mod prepare;
 mod steps;
 mod tidy;
 
@@ -13,6 +14,7 @@ use std::{env, process::ExitCode};
 const USAGE: &str = "usage: cargo xtask <command>
   check   format, Clippy, tidy, unit tests: before each commit
   test    format, Clippy, tidy, every test: what the pull request runs
+  prepare what the tests need beside Rust; `test` does this by itself
   tidy    the rules of the house that neither the compiler nor Clippy can hold
   bench   every benchmark
   audit   licences, sources, bans and known holes of the dependencies";
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["check"] => gates::check(),
         ["test"] => gates::test(),
+        ["prepare"] => prepare::prepare(),
         ["tidy"] => tidy::run(),
         ["bench"] => bench::bench(),
         ["audit"] => audit::audit(),

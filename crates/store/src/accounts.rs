@@ -1,5 +1,7 @@
 //! Users and accounts, and what an account is loaded from.
 
+use std::collections::BTreeMap;
+
 use tranche_model::{
     ids::{AccountId, BotId, Epoch, InstrumentId, Seq, TradeId, UserId},
     record::Snapshot,
@@ -9,8 +11,8 @@ use tranche_model::{
 use crate::{
     commit::snapshot_rows,
     error::StoreError,
-    leases::now_sql,
-    sql::{Cells, Statement, Tx},
+    leases::{bind_all, now_sql},
+    sql::{Cells, Statement, in_chunks, places},
     store::Store,
     vault::CredentialId,
 };
@@ -134,38 +136,76 @@ impl Store {
     /// state that the last commit left. While another process has its lease, the answer is
     /// [`StoreError::Stale`].
     pub async fn load(&self, account: AccountId) -> Result<Loaded, StoreError> {
-        let mut tx = self.write.begin().await?;
-        let raise = Statement::new(
-            "UPDATE accounts SET epoch = epoch + 1 WHERE account = $1 RETURNING epoch, seq",
-        );
-        let row = tx.row("accounts", raise.bind(account)).await?;
-        let mut row = row.ok_or(StoreError::NoAccount(account))?;
-        let (epoch, seq) = (Epoch::new(row.id()?), row.seq()?);
-        if self.is_leased_by_another(&mut tx, account).await? {
-            return Err(StoreError::Stale);
+        let loaded = self.load_all(&[account]).await?;
+        match loaded.into_iter().next() {
+            Some((_, loaded)) => Ok(loaded),
+            None => match self.standing(account).await? {
+                Some(_) => Err(StoreError::Stale),
+                None => Err(StoreError::NoAccount(account)),
+            },
         }
-        let snapshot = read_snapshot(&mut tx, account).await?;
-        tx.commit().await?;
-        Ok(Loaded { epoch, seq, snapshot })
     }
 
-    async fn is_leased_by_another(
+    /// The same for many accounts, in few transactions: for a start. Absent in the answer is what does
+    /// not exist, and what another process has a lease of.
+    pub async fn load_all(
         &self,
-        tx: &mut Tx,
-        account: AccountId,
-    ) -> Result<bool, StoreError> {
+        accounts: &[AccountId],
+    ) -> Result<Vec<(AccountId, Loaded)>, StoreError> {
+        let mut sorted = accounts.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let mut loaded = Vec::with_capacity(sorted.len());
+        for chunk in in_chunks(&sorted) {
+            loaded.extend(self.load_chunk(chunk).await?);
+        }
+        Ok(loaded)
+    }
+
+    async fn load_chunk(
+        &self,
+        accounts: &[AccountId],
+    ) -> Result<Vec<(AccountId, Loaded)>, StoreError> {
+        let mut tx = self.write.begin().await?;
         let now = now_sql(tx.is_postgres());
         let text = format!(
-            "SELECT account FROM leases WHERE account = $1 AND owner <> $2 AND {now} < expires_at"
+            "UPDATE accounts SET epoch = epoch + 1 WHERE account IN {places} AND NOT EXISTS \
+             (SELECT 1 FROM leases WHERE leases.account = accounts.account \
+             AND owner <> ${owner} AND {now} < expires_at) RETURNING account, epoch, seq",
+            places = places(1, accounts.len()),
+            owner = accounts.len().saturating_add(1),
         );
-        let statement = Statement::composed(text).bind(account).bind(self.owner.as_str());
-        Ok(tx.row("leases", statement).await?.is_some())
+        let raise = bind_all(Statement::composed(text), accounts).bind(self.owner.as_str());
+        let mut loaded = BTreeMap::new();
+        for mut row in tx.rows("accounts", raise).await? {
+            let account = AccountId::new(row.id()?);
+            let (epoch, seq) = (Epoch::new(row.id()?), row.seq()?);
+            loaded.insert(account, Loaded { epoch, seq, snapshot: Snapshot::default() });
+        }
+        let text = format!(
+            "SELECT account, bot, body FROM snapshots WHERE account IN {} ORDER BY account, bot",
+            places(1, accounts.len())
+        );
+        let all = bind_all(Statement::composed(text), accounts);
+        for mut row in tx.rows("snapshots", all).await? {
+            let account = AccountId::new(row.id()?);
+            if let Some(loaded) = loaded.get_mut(&account) {
+                read_body(&mut loaded.snapshot, row)?;
+            }
+        }
+        tx.commit().await?;
+        Ok(loaded.into_iter().collect())
     }
 
     /// The state that the last commit left, for whoever only looks.
     pub async fn snapshot(&self, account: AccountId) -> Result<Snapshot, StoreError> {
-        let all = Statement::new(SNAPSHOT).bind(account);
-        read_bodies(self.read.rows("snapshots", all).await?)
+        let all = "SELECT bot, body FROM snapshots WHERE account = $1 ORDER BY bot";
+        let all = Statement::new(all).bind(account);
+        let mut snapshot = Snapshot::default();
+        for row in self.read.rows("snapshots", all).await? {
+            read_body(&mut snapshot, row)?;
+        }
+        Ok(snapshot)
     }
 
     /// Whether a fill was booked.
@@ -184,24 +224,14 @@ impl Store {
     }
 }
 
-const SNAPSHOT: &str = "SELECT bot, body FROM snapshots WHERE account = $1 ORDER BY bot";
-
-async fn read_snapshot(tx: &mut Tx, account: AccountId) -> Result<Snapshot, StoreError> {
-    let all = Statement::new(SNAPSHOT).bind(account);
-    read_bodies(tx.rows("snapshots", all).await?)
-}
-
-fn read_bodies(rows: Vec<Cells>) -> Result<Snapshot, StoreError> {
-    let mut snapshot = Snapshot::default();
-    for mut row in rows {
-        let (bot, body) = (BotId::new(row.id()?), row.bytes()?);
-        if bot == BotId::default() {
-            snapshot.account = body;
-        } else {
-            snapshot.bots.push((bot, body));
-        }
+fn read_body(snapshot: &mut Snapshot, mut row: Cells) -> Result<(), StoreError> {
+    let (bot, body) = (BotId::new(row.id()?), row.bytes()?);
+    if bot == BotId::default() {
+        snapshot.account = body;
+    } else {
+        snapshot.bots.push((bot, body));
     }
-    Ok(snapshot)
+    Ok(())
 }
 
 fn read_account(mut row: Cells) -> Result<Account, StoreError> {

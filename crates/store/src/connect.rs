@@ -22,6 +22,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest statement. Retention works in small steps, so none is long.
 const STATEMENT_MS: u32 = 10_000;
+/// A transaction of ours must not end because this machine is busy for a moment.
+const IDLE_MIN_MS: u32 = 500;
 /// Readers of a SQLite file, and connections to a server beside the committer's.
 const READERS: u32 = 4;
 
@@ -59,11 +61,11 @@ async fn sqlite(path: &Path) -> Result<Connections, OpenError> {
 
 async fn postgres(options: &PgConnectOptions, lease: Millis) -> Result<Connections, OpenError> {
     // A process that was stopped inside a transaction loses it well before its leases end.
-    let idle = (lease.ms() / 4).max(1);
+    let idle = (lease.ms() / 4).max(IDLE_MIN_MS);
     let limits = [
         ("idle_in_transaction_session_timeout", idle),
         ("statement_timeout", STATEMENT_MS),
-        ("lock_timeout", (lease.ms() / 2).clamp(1, STATEMENT_MS)),
+        ("lock_timeout", (lease.ms() / 2).clamp(IDLE_MIN_MS * 2, STATEMENT_MS)),
     ];
     let options = options
         .clone()

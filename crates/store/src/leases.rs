@@ -3,11 +3,13 @@
 //! A SQLite file has one engine, which may do without. On PostgreSQL an engine acts only while it
 //! has the lease; what it sends is fenced by the epoch in the commit and by the deadline at the door.
 
+use std::collections::BTreeMap;
+
 use tranche_model::{ids::AccountId, time::Timestamp};
 
 use crate::{
     error::StoreError,
-    sql::{Statement, in_chunks, places},
+    sql::{Statement, Tx, in_chunks, places},
     store::Store,
 };
 
@@ -35,39 +37,47 @@ impl Store {
     /// from now. The answer is what was taken. A take from another owner raises the account's epoch.
     /// Whoever counts on a lease counts from *before* this call.
     pub async fn lease(&self, accounts: &[AccountId]) -> Result<Vec<AccountId>, StoreError> {
-        let mut taken = Vec::with_capacity(accounts.len());
-        for account in accounts {
-            if self.lease_one(*account).await? {
-                taken.push(*account);
-            }
+        let mut sorted = accounts.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let mut taken = Vec::with_capacity(sorted.len());
+        for chunk in in_chunks(&sorted) {
+            taken.extend(self.lease_chunk(chunk).await?);
         }
         Ok(taken)
     }
 
-    async fn lease_one(&self, account: AccountId) -> Result<bool, StoreError> {
+    async fn lease_chunk(&self, accounts: &[AccountId]) -> Result<Vec<AccountId>, StoreError> {
         let mut tx = self.write.begin().await?;
+        let former = former_owners(&mut tx, accounts).await?;
         let now = now_sql(tx.is_postgres());
-        let upsert = Statement::composed(format!(
-            "INSERT INTO leases (account, owner, expires_at) VALUES ($1, $2, {now} + $3) \
-             ON CONFLICT (account) DO UPDATE SET owner = excluded.owner, \
+        let text = format!(
+            "INSERT INTO leases (account, owner, expires_at) \
+             SELECT account, ${owner}, {now} + ${span} FROM accounts WHERE account IN {places} \
+             ORDER BY account ON CONFLICT (account) DO UPDATE SET owner = excluded.owner, \
              expires_at = excluded.expires_at \
-             WHERE leases.owner = excluded.owner OR leases.expires_at <= {now}"
-        ));
-        let before = Statement::new("SELECT owner FROM leases WHERE account = $1").bind(account);
-        let former = match tx.row("leases", before).await? {
-            Some(mut row) => Some(row.text()?),
-            None => None,
-        };
-        let upsert = upsert.bind(account).bind(self.owner.as_str()).bind(self.lease_micros());
-        if tx.run(upsert).await? == 0 {
-            return Ok(false);
+             WHERE leases.owner = excluded.owner OR leases.expires_at <= {now} RETURNING account",
+            owner = accounts.len().saturating_add(1),
+            span = accounts.len().saturating_add(2),
+            places = places(1, accounts.len()),
+        );
+        let upsert = bind_all(Statement::composed(text), accounts);
+        let upsert = upsert.bind(self.owner.as_str()).bind(self.lease_micros());
+        let mut taken = Vec::with_capacity(accounts.len());
+        for mut row in tx.rows("leases", upsert).await? {
+            taken.push(AccountId::new(row.id()?));
         }
-        if former.is_some_and(|former| former != self.owner) {
-            let raise = Statement::new("UPDATE accounts SET epoch = epoch + 1 WHERE account = $1");
-            tx.run(raise.bind(account)).await?;
+        let is_taken_over =
+            |account: &AccountId| former.get(account).is_some_and(|former| *former != self.owner);
+        let taken_over: Vec<AccountId> = taken.iter().copied().filter(is_taken_over).collect();
+        for chunk in in_chunks(&taken_over) {
+            let places = places(1, chunk.len());
+            let text = format!("UPDATE accounts SET epoch = epoch + 1 WHERE account IN {places}");
+            tx.run(bind_all(Statement::composed(text), chunk)).await?;
         }
         tx.commit().await?;
-        Ok(true)
+        taken.sort_unstable();
+        Ok(taken)
     }
 
     /// Prolongs all our leases; the answer is what is still ours. An account that is absent belongs to
@@ -115,4 +125,22 @@ impl Store {
     fn lease_micros(&self) -> i64 {
         i64::from(self.lease.ms()).saturating_mul(1000)
     }
+}
+
+/// Who has or had the leases; their rows stay locked.
+async fn former_owners(
+    tx: &mut Tx,
+    accounts: &[AccountId],
+) -> Result<BTreeMap<AccountId, String>, StoreError> {
+    let lock = if tx.is_postgres() { "FOR UPDATE" } else { "" };
+    let text = format!(
+        "SELECT account, owner FROM leases WHERE account IN {} ORDER BY account {lock}",
+        places(1, accounts.len())
+    );
+    let rows = tx.rows("leases", bind_all(Statement::composed(text), accounts)).await?;
+    rows.into_iter().map(|mut row| Ok((AccountId::new(row.id()?), row.text()?))).collect()
+}
+
+pub(crate) fn bind_all(statement: Statement, accounts: &[AccountId]) -> Statement {
+    accounts.iter().fold(statement, |statement, account| statement.bind(*account))
 }

@@ -6,14 +6,18 @@
 
 mod accounts;
 mod bots;
+mod chance;
 mod commands;
 mod commit;
 mod connect;
 mod error;
 mod history;
+mod identity;
 mod leases;
 mod lock;
 mod migrate;
+#[cfg(feature = "scratch")]
+pub mod scratch;
 mod settings;
 mod sql;
 mod store;
@@ -26,8 +30,12 @@ pub use bots::BotRow;
 pub use commands::{Command, QueuedCommand};
 pub use error::{OpenError, StoreError};
 pub use history::JournalEntry;
+pub use identity::{Identity, Quarantine};
 pub use leases::Lease;
 pub use lock::Holder;
 pub use settings::{Database, Role, Settings, Versions};
 pub use store::Store;
-pub use vault::CredentialId;
+pub use vault::{
+    Credential, CredentialId, MasterKeyError, MasterKeys, NewCredential, OpenCredential, Rotation,
+    Secret, VaultError,
+};

@@ -92,8 +92,9 @@ fn check_name(name: &str, path: &str, manifest: &Table) -> Option<Fault> {
 }
 
 fn refuse_ours(name: &str, allowed: &[&str], ours: &str, kind: Kind) -> Option<String> {
-    let is_allowed =
-        allowed.contains(&ours) || kind == Kind::Dev && DEV_ARROWS.contains(&(name, ours));
+    // A crate uses itself in tests for a feature that only tests need.
+    let is_for_tests = DEV_ARROWS.contains(&(name, ours)) || name == ours;
+    let is_allowed = allowed.contains(&ours) || kind == Kind::Dev && is_for_tests;
     let may = if allowed.is_empty() { "nothing of ours".to_owned() } else { allowed.join(", ") };
     (!is_allowed)
         .then(|| format!("{name} must not use {ours} (it may: {may}), move the code or drop it"))
@@ -198,6 +199,15 @@ mod tests {
         assert!(faults("engine", tests).is_empty());
         assert_eq!(faults("venue", product).len(), 1);
         assert_eq!(faults("store", tests).len(), 1);
+    }
+
+    #[test]
+    fn crate_uses_itself_in_tests_only() {
+        let tests = "[dev-dependencies]\ntranche-store.workspace = true\n";
+        let product = "[dependencies]\ntranche-store.workspace = true\n";
+
+        assert!(faults("store", tests).is_empty());
+        assert_eq!(faults("store", product).len(), 1);
     }
 
     #[test]

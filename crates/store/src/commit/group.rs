@@ -11,6 +11,7 @@ use tranche_model::{
 use super::rows;
 use crate::{
     error::StoreError,
+    leases::bind_all,
     settings::Versions,
     sql::{Pool, Statement, Tx, Value, in_chunks, places},
 };
@@ -105,9 +106,7 @@ async fn standings(
             "SELECT account, epoch, seq FROM accounts WHERE account IN {} ORDER BY account {lock}",
             places(1, chunk.len())
         );
-        let statement = chunk
-            .iter()
-            .fold(Statement::composed(text), |statement, account| statement.bind(*account));
+        let statement = bind_all(Statement::composed(text), chunk);
         for mut row in tx.rows("accounts", statement).await? {
             let account = row.id().map(AccountId::new)?;
             let (epoch, seq) = (row.id().map(Epoch::new)?, row.seq()?);

@@ -2,6 +2,12 @@
 
 use std::path::PathBuf;
 
+use sqlx::{
+    AssertSqlSafe,
+    postgres::PgPool,
+    sqlite::{SqliteConnectOptions, SqlitePool},
+};
+
 use tranche_model::{
     asset::Asset,
     client_order_id::{ClientOrderId, OrderKey, Origin},
@@ -15,10 +21,107 @@ use tranche_model::{
     record::{Batch, FillRow, IntentRow, JournalRow, Snapshot},
     time::{Millis, Timestamp},
 };
-use tranche_store::{Account, Database, Role, Settings, Store, Versions};
+use tranche_store::{
+    Account, Database, Role, Settings, Store, Versions,
+    scratch::{PostgresDatabase, PostgresServer},
+};
 
 pub(crate) const NOW: Timestamp = Timestamp::from_ms(1_700_000_000_000);
 pub(crate) const VERSIONS: Versions = Versions { schema: 1, rules: 1 };
+
+/// Runs each case on both databases.
+macro_rules! contract {
+    ($($case:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $case() {
+                let bench = $crate::bench::Bench::sqlite(concat!(module_path!(), stringify!($case)));
+                super::$case(&bench).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(&$crate::bench::Bench::postgres()).await;
+            })*
+        }
+    };
+}
+
+pub(crate) use contract;
+
+/// An empty database that goes with its test.
+pub(crate) struct Bench {
+    pub(crate) database: Database,
+    _folder: Option<Folder>,
+    pub(crate) postgres: Option<PostgresDatabase>,
+}
+
+impl Bench {
+    pub(crate) fn sqlite(name: &str) -> Self {
+        let folder = Folder::new(&name.replace("::", "-"));
+        Self { database: folder.sqlite(), _folder: Some(folder), postgres: None }
+    }
+
+    pub(crate) fn postgres() -> Self {
+        let postgres = PostgresServer::shared().unwrap().database().unwrap();
+        let database = Database::parse(&postgres.url()).unwrap();
+        Self { database, _folder: None, postgres: Some(postgres) }
+    }
+
+    pub(crate) async fn open(&self) -> Store {
+        self.open_as("first").await
+    }
+
+    pub(crate) async fn open_as(&self, owner: &str) -> Store {
+        Store::open(settings(self.database.clone(), owner)).await.unwrap()
+    }
+
+    /// A second engine: on SQLite as a client, because the file has its engine.
+    pub(crate) async fn open_beside(&self, owner: &str, lease: Millis) -> Store {
+        let role = if self.postgres.is_some() { Role::Engine } else { Role::Client };
+        let settings = Settings { role, lease, ..settings(self.database.clone(), owner) };
+        Store::open(settings).await.unwrap()
+    }
+
+    /// A connection past the store, for what a stranger would do.
+    pub(crate) async fn raw(&self) -> Raw {
+        match &self.database {
+            Database::Sqlite(path) => {
+                let options = SqliteConnectOptions::new().filename(path);
+                Raw::Sqlite(SqlitePool::connect_with(options).await.unwrap())
+            }
+            Database::Postgres(options) => {
+                Raw::Postgres(PgPool::connect_with((**options).clone()).await.unwrap())
+            }
+        }
+    }
+}
+
+/// SQL past the store.
+pub(crate) enum Raw {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl Raw {
+    pub(crate) async fn run(&self, sql: &str) -> Result<u64, sqlx::Error> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self {
+            Self::Sqlite(pool) => Ok(sqlx::raw_sql(sql).execute(pool).await?.rows_affected()),
+            Self::Postgres(pool) => Ok(sqlx::raw_sql(sql).execute(pool).await?.rows_affected()),
+        }
+    }
+
+    /// The first column of each row, as text.
+    pub(crate) async fn texts(&self, sql: &str) -> Vec<String> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self {
+            Self::Sqlite(pool) => sqlx::query_scalar(sql).fetch_all(pool).await.unwrap(),
+            Self::Postgres(pool) => sqlx::query_scalar(sql).fetch_all(pool).await.unwrap(),
+        }
+    }
+}
 
 /// A folder that goes with its test.
 pub(crate) struct Folder {

@@ -2,4 +2,10 @@
 #![cfg(test)]
 
 mod bench;
-mod ground;
+
+mod commands;
+mod commit;
+mod leases;
+mod life;
+mod schema;
+mod vault;

@@ -1,0 +1,162 @@
+//! Which copy of Tranche this database belongs to, and which life of it this is.
+
+use std::collections::BTreeSet;
+
+use tranche_model::{
+    ids::{Incarnation, Installation},
+    time::Timestamp,
+};
+
+use crate::{
+    chance,
+    error::StoreError,
+    sql::{Cells, Statement, Tx},
+    store::Store,
+};
+
+/// What client order ids begin with, and whether anything may be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    pub installation: Installation,
+    pub incarnation: Incarnation,
+    pub created_at: Timestamp,
+    /// Set after a restore: nothing is sent until each account was compared with its exchange.
+    pub quarantine: Option<Quarantine>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantine {
+    pub since: Timestamp,
+    pub reason: String,
+}
+
+/// An incarnation has 14 bits in a client order id.
+const INCARNATION_MASK: u16 = (1 << 14) - 1;
+/// Draws before the choice is made by looking.
+const DRAWS: u32 = 64;
+
+impl Store {
+    /// Who this database is; drawn at the first call, the same ever after.
+    pub async fn identity(&self, now: Timestamp) -> Result<Identity, StoreError> {
+        let mut tx = self.write.begin().await?;
+        if let Some(identity) = read(&mut tx).await? {
+            return Ok(identity);
+        }
+        // Zero is left to simulations.
+        let installation = chance::number()?.max(1);
+        let incarnation = draw(&mut tx).await?;
+        let created = Statement::new(
+            "INSERT INTO installation (one, installation, incarnation, created_at) \
+             VALUES (1, $1, $2, $3) ON CONFLICT (one) DO NOTHING",
+        );
+        tx.run(created.bind(installation).bind(incarnation).bind(now)).await?;
+        note(&mut tx, incarnation, "first", now).await?;
+        let identity = read(&mut tx).await?;
+        tx.commit().await?;
+        identity.ok_or_else(|| StoreError::Failed("the installation has no row".to_owned()))
+    }
+
+    /// Marks a database that was put back from a backup: a new incarnation that it never had, no
+    /// leases, a higher epoch for each account, and quarantine until [`Store::release_quarantine`].
+    /// Do this to a PostgreSQL database that was restored by its own tools.
+    pub async fn mark_restored(
+        &self,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<Identity, StoreError> {
+        self.identity(now).await?;
+        let mut tx = self.write.begin().await?;
+        let incarnation = draw(&mut tx).await?;
+        let marked = Statement::new(
+            "UPDATE installation SET incarnation = $1, quarantined_at = $2, quarantine_reason = $3",
+        );
+        tx.run(marked.bind(incarnation).bind(now).bind(reason)).await?;
+        note(&mut tx, incarnation, reason, now).await?;
+        tx.run(Statement::new("DELETE FROM leases")).await?;
+        tx.run(Statement::new("UPDATE accounts SET epoch = epoch + 1")).await?;
+        let identity = read(&mut tx).await?;
+        tx.commit().await?;
+        identity.ok_or_else(|| StoreError::Failed("the installation has no row".to_owned()))
+    }
+
+    /// Ends the quarantine, when every account agrees with its exchange.
+    pub async fn release_quarantine(&self) -> Result<(), StoreError> {
+        let released = Statement::new(
+            "UPDATE installation SET quarantined_at = NULL, quarantine_reason = NULL",
+        );
+        self.write.run(released).await?;
+        Ok(())
+    }
+
+    /// Gets another incarnation, because `seen` was found at an exchange in ids of this installation
+    /// that this database did not make.
+    pub async fn avoid_incarnations(
+        &self,
+        seen: &[Incarnation],
+        now: Timestamp,
+    ) -> Result<Identity, StoreError> {
+        let mut tx = self.write.begin().await?;
+        for incarnation in seen {
+            note(&mut tx, incarnation.get(), "seen at an exchange", now).await?;
+        }
+        let incarnation = draw(&mut tx).await?;
+        let moved = Statement::new("UPDATE installation SET incarnation = $1").bind(incarnation);
+        tx.run(moved).await?;
+        note(&mut tx, incarnation, "after one that was seen", now).await?;
+        let identity = read(&mut tx).await?;
+        tx.commit().await?;
+        identity.ok_or_else(|| StoreError::Failed("the installation has no row".to_owned()))
+    }
+}
+
+async fn read(tx: &mut Tx) -> Result<Option<Identity>, StoreError> {
+    let one = Statement::new(
+        "SELECT installation, incarnation, created_at, quarantined_at, quarantine_reason \
+         FROM installation",
+    );
+    tx.row("installation", one).await?.map(read_identity).transpose()
+}
+
+fn read_identity(mut row: Cells) -> Result<Identity, StoreError> {
+    let (installation, incarnation) = (row.id()?, row.id()?);
+    let created_at = row.time()?;
+    let since = row.time_or_null()?;
+    let reason = row.text_or_null()?.unwrap_or_default();
+    Ok(Identity {
+        installation: Installation::new(installation),
+        incarnation: Incarnation::new(incarnation),
+        created_at,
+        quarantine: since.map(|since| Quarantine { since, reason }),
+    })
+}
+
+async fn note(
+    tx: &mut Tx,
+    incarnation: u16,
+    reason: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let noted = Statement::new(
+        "INSERT INTO incarnations (incarnation, began_at, reason) VALUES ($1, $2, $3) \
+         ON CONFLICT (incarnation) DO NOTHING",
+    );
+    tx.run(noted.bind(incarnation).bind(now).bind(reason)).await?;
+    Ok(())
+}
+
+/// An incarnation that this database never had, by chance.
+async fn draw(tx: &mut Tx) -> Result<u16, StoreError> {
+    let all = Statement::new("SELECT incarnation FROM incarnations");
+    let mut had = BTreeSet::new();
+    for mut row in tx.rows("incarnations", all).await? {
+        had.insert(row.id::<u16>()?);
+    }
+    for _ in 0..DRAWS {
+        let drawn = chance::number()? & INCARNATION_MASK;
+        if !had.contains(&drawn) {
+            return Ok(drawn);
+        }
+    }
+    let free = (0..=INCARNATION_MASK).find(|incarnation| !had.contains(incarnation));
+    free.ok_or_else(|| StoreError::Failed("every incarnation was used".to_owned()))
+}

@@ -1,0 +1,143 @@
+//! Opening, the identity of a database, and what its tables refuse.
+
+use tranche_model::ids::{AccountId, Incarnation, Seq};
+use tranche_store::{Database, OpenError, Role, Settings, Store};
+
+use crate::bench::{Bench, NOW, add_paper, contract, fill, input, settings};
+
+contract! {
+    identity_is_drawn_once,
+    restored_database_is_in_quarantine_under_a_new_incarnation,
+    incarnation_that_was_seen_is_avoided,
+    newer_database_is_refused,
+    client_does_not_make_a_database,
+    journal_and_fills_are_only_appended_to,
+}
+
+#[tokio::test]
+async fn file_belongs_to_one_engine() {
+    let bench = Bench::sqlite("held");
+    let first = bench.open().await;
+
+    let second = Store::open(settings(bench.database.clone(), "second")).await.unwrap_err();
+
+    let OpenError::Held(holder) = second else { panic!("{second}") };
+    assert_eq!((holder.pid, holder.since), (Some(std::process::id()), Some(NOW)));
+    first.close().await;
+    drop(first);
+    bench.open().await;
+}
+
+#[test]
+fn address_of_a_database_is_read_and_shown_without_its_password() {
+    let server = Database::parse("postgres://ada:pass-word@db.example:5433/tranche").unwrap();
+
+    assert_eq!(server.to_string(), "postgres://db.example:5433/tranche");
+    assert_eq!(format!("{server:?}"), "postgres://db.example:5433/tranche");
+    assert_eq!(Database::parse("sqlite:a/b.db").unwrap().to_string(), "sqlite:a/b.db");
+    for bad in ["", "sqlite:", "mysql://ada:pass-word@h/d", "postgres://ada:pass-word@h:port/d"] {
+        let error = Database::parse(bad).unwrap_err().to_string();
+        assert!(!error.contains("pass-word"), "{error}");
+    }
+}
+
+async fn identity_is_drawn_once(bench: &Bench) {
+    let store = bench.open().await;
+
+    let identity = store.identity(NOW).await.unwrap();
+
+    assert_eq!(store.identity(NOW).await, Ok(identity.clone()));
+    assert!(identity.incarnation.get() < 1 << 14);
+    assert_ne!(identity.installation.get(), 0);
+    assert_eq!((identity.created_at, identity.quarantine), (NOW, None));
+}
+
+async fn restored_database_is_in_quarantine_under_a_new_incarnation(bench: &Bench) {
+    let store = bench.open().await;
+    add_paper(&store, 1).await;
+    let owner = store.load(AccountId::new(1)).await.unwrap();
+    store.lease(&[AccountId::new(1)]).await.unwrap();
+    let before = store.identity(NOW).await.unwrap();
+
+    let mut had = vec![before.incarnation];
+    for _ in 0..5 {
+        let after = store.mark_restored("restored from a backup", NOW).await.unwrap();
+        assert!(!had.contains(&after.incarnation));
+        had.push(after.incarnation);
+        assert_eq!(after.installation, before.installation);
+        assert_eq!(after.quarantine.unwrap().reason, "restored from a backup");
+    }
+
+    assert_eq!(store.leases().await, Ok(Vec::new()));
+    let late = store.commit(vec![input(1, owner.epoch, owner.seq)]).await;
+    assert!(late[0].is_err());
+    store.release_quarantine().await.unwrap();
+    assert_eq!(store.identity(NOW).await.unwrap().quarantine, None);
+}
+
+async fn incarnation_that_was_seen_is_avoided(bench: &Bench) {
+    let store = bench.open().await;
+    store.identity(NOW).await.unwrap();
+    // All but three were seen at the exchange.
+    let seen: Vec<Incarnation> = (3..1 << 14).map(Incarnation::new).collect();
+
+    let identity = store.avoid_incarnations(&seen[..50], NOW).await.unwrap();
+
+    assert!(!seen[..50].contains(&identity.incarnation));
+}
+
+async fn newer_database_is_refused(bench: &Bench) {
+    bench.open().await.close().await;
+    let raw = bench.raw().await;
+    raw.run(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         SELECT 99, 'later', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1",
+    )
+    .await
+    .unwrap();
+
+    for role in [Role::Engine, Role::Client] {
+        let settings = Settings { role, ..settings(bench.database.clone(), "old") };
+        let error = Store::open(settings).await.unwrap_err();
+        assert_eq!(error, OpenError::Newer { found: 99, known: 1 });
+        assert!(error.to_string().contains("newer version of Tranche"), "{error}");
+    }
+}
+
+async fn client_does_not_make_a_database(bench: &Bench) {
+    let settings = Settings { role: Role::Client, ..settings(bench.database.clone(), "client") };
+
+    assert_eq!(Store::open(settings).await.unwrap_err(), OpenError::NotReady);
+}
+
+async fn journal_and_fills_are_only_appended_to(bench: &Bench) {
+    let store = bench.open().await;
+    add_paper(&store, 1).await;
+    let owner = store.load(AccountId::new(1)).await.unwrap();
+    let mut batch = input(1, owner.epoch, owner.seq);
+    batch.fills = vec![fill(8, 1)];
+    assert_eq!(store.commit(vec![batch]).await, [Ok(())]);
+    let raw = bench.raw().await;
+
+    let tries = [
+        "DELETE FROM journal",
+        "UPDATE journal SET at = 0",
+        "DELETE FROM fills",
+        "UPDATE fills SET qty = '1'",
+        "UPDATE accounts SET seq = 0",
+        "UPDATE accounts SET epoch = 0",
+        "UPDATE accounts SET journal_from = 9",
+    ];
+    for sql in tries {
+        // PostgreSQL has no texts for numbers.
+        let sql = if bench.postgres.is_some() { sql.replace("'1'", "1") } else { sql.to_owned() };
+        assert!(raw.run(&sql).await.is_err(), "{sql}");
+    }
+    if bench.postgres.is_some() {
+        assert!(raw.run("TRUNCATE fills").await.is_err());
+        assert!(raw.run("TRUNCATE journal").await.is_err());
+    }
+
+    assert_eq!(store.fills(AccountId::new(1)).await.unwrap(), [fill(8, 1)]);
+    assert_eq!(store.journal(AccountId::new(1), Seq::new(0), 9).await.unwrap().len(), 1);
+}
