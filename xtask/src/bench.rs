@@ -12,6 +12,7 @@ const PAGE: &str = "docs/benchmarks.md";
 const CRITERION: [&str; 7] =
     ["bench", "--package", "tranche-lab", "--bench", "step", "--bench", "backtest"];
 const WAITING: [&str; 5] = ["bench", "--package", "tranche-lab", "--bench", "waiting"];
+const GROUP: [&str; 5] = ["bench", "--package", "tranche-store", "--bench", "group"];
 
 pub(crate) fn bench() -> Result<(), String> {
     let target = target()?;
@@ -21,9 +22,14 @@ pub(crate) fn bench() -> Result<(), String> {
     say("==> memory, ticks and hits");
     let path = waiting.display().to_string();
     cargo(&[&WAITING[..], &["--", "--json", &path]].concat())?;
+    say("==> group commit");
+    let group = target.join("group.json");
+    let path = group.display().to_string();
+    cargo(&[&GROUP[..], &["--", "--json", &path]].concat())?;
     let mut figures = Figures::default();
     figures.read_criterion(&target.join("criterion"))?;
     figures.read_json(&waiting)?;
+    figures.read_json(&group)?;
     let page = table::page(&figures, &machine());
     fs::write(root().join(PAGE), page).map_err(|error| format!("cannot write {PAGE}: {error}"))?;
     say(&format!("written: {PAGE}"));

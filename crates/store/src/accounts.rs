@@ -219,8 +219,7 @@ impl Store {
             "SELECT seq FROM fills WHERE account = $1 AND instrument = $2 AND trade_id = $3",
         );
         let one = one.bind(account).bind(instrument).bind(trade);
-        // Not from a reader of its own: the answer has to hold what was committed a moment ago.
-        Ok(self.write.row("fills", one).await?.is_some())
+        Ok(self.read.row("fills", one).await?.is_some())
     }
 }
 

@@ -60,7 +60,7 @@ impl Store {
 
     pub async fn command(&self, command: CommandId) -> Result<Option<QueuedCommand>, StoreError> {
         let one = Statement::composed(format!("{COMMAND} WHERE command = $1")).bind(command);
-        self.write.row("commands", one).await?.map(read_command).transpose()
+        self.read.row("commands", one).await?.map(read_command).transpose()
     }
 
     /// The commands of these accounts that have no verdict, in order. Ask again and again: a command may
@@ -91,7 +91,7 @@ impl Store {
         let one = Statement::new(
             "SELECT accepted, reason FROM verdicts WHERE account = $1 AND command = $2",
         );
-        let row = self.write.row("verdicts", one.bind(account).bind(command)).await?;
+        let row = self.read.row("verdicts", one.bind(account).bind(command)).await?;
         row.map(|mut row| {
             let (is_accepted, reason) = (row.flag()?, row.text()?);
             let verdict = if is_accepted { Ok(()) } else { Err(reason) };

@@ -4,6 +4,7 @@
 use std::{path::Path, time::Duration};
 
 use sqlx::{
+    Connection as _,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{
         SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions,
@@ -14,14 +15,16 @@ use tranche_model::time::Millis;
 
 use crate::{
     error::OpenError,
-    settings::{Database, Settings},
+    settings::{Database, Role},
     sql::Pool,
 };
 
 /// How long a connection is waited for, and how long a writer of another process.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The longest statement. Retention works in small steps, so none is long.
+/// The longest statement that writes. Retention works in small steps, so none is long.
 const STATEMENT_MS: u32 = 10_000;
+/// The longest that reads: verifying looks at whole tables.
+const READ_MS: u32 = 600_000;
 /// A transaction of ours must not end because this machine is busy for a moment.
 const IDLE_MIN_MS: u32 = 500;
 /// Readers of a SQLite file, and connections to a server beside the committer's.
@@ -34,25 +37,39 @@ pub(crate) struct Connections {
     pub(crate) read: Pool,
 }
 
-pub(crate) async fn connect(settings: &Settings) -> Result<Connections, OpenError> {
-    match &settings.database {
-        Database::Sqlite(path) => sqlite(path).await,
-        Database::Postgres(options) => postgres(options, settings.lease).await,
+pub(crate) async fn connect(
+    database: &Database,
+    role: Role,
+    lease: Millis,
+) -> Result<Connections, OpenError> {
+    match database {
+        Database::Sqlite(path) => sqlite(path, role).await,
+        Database::Postgres(options) => postgres(options, lease).await,
     }
 }
 
-async fn sqlite(path: &Path) -> Result<Connections, OpenError> {
+async fn sqlite(path: &Path, role: Role) -> Result<Connections, OpenError> {
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .auto_vacuum(SqliteAutoVacuum::Incremental)
-        .journal_mode(SqliteJournalMode::Wal)
         // A commit is on the disk before it is answered, also when the machine loses its power.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(PATIENCE)
         .pragma("trusted_schema", "OFF")
-        .create_if_missing(true);
-    let writer = SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
+        .create_if_missing(role == Role::Engine);
+    let options = match role {
+        Role::Engine => {
+            options.auto_vacuum(SqliteAutoVacuum::Incremental).journal_mode(SqliteJournalMode::Wal)
+        }
+        // Both stand in the file.
+        Role::Client => options,
+    };
+    // On a full disk SQLite ends a transaction by itself, and the driver counts it as open for ever: such
+    // a connection is replaced.
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(PATIENCE)
+        .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }));
     let write = writer.connect_with(options.clone()).await?;
     let readers = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(PATIENCE);
     let read = readers.connect_lazy_with(options.pragma("query_only", "ON"));
@@ -62,18 +79,20 @@ async fn sqlite(path: &Path) -> Result<Connections, OpenError> {
 async fn postgres(options: &PgConnectOptions, lease: Millis) -> Result<Connections, OpenError> {
     // A process that was stopped inside a transaction loses it well before its leases end.
     let idle = (lease.ms() / 4).max(IDLE_MIN_MS);
-    let limits = [
-        ("idle_in_transaction_session_timeout", idle),
-        ("statement_timeout", STATEMENT_MS),
-        ("lock_timeout", (lease.ms() / 2).clamp(IDLE_MIN_MS * 2, STATEMENT_MS)),
-    ];
-    let options = options
-        .clone()
-        .application_name("tranche")
-        .options(limits.map(|(name, ms)| (name, format!("{ms}ms"))))
-        .options([("synchronous_commit", "on")]);
+    let limits = |statement| {
+        [
+            ("idle_in_transaction_session_timeout", idle),
+            ("statement_timeout", statement),
+            ("lock_timeout", (lease.ms() / 2).clamp(IDLE_MIN_MS * 2, STATEMENT_MS)),
+        ]
+    };
+    let options = |statement| {
+        let limits = limits(statement).map(|(name, ms)| (name, format!("{ms}ms")));
+        let options = options.clone().application_name("tranche").options(limits);
+        options.options([("synchronous_commit", "on")])
+    };
     let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(PATIENCE);
-    let write = pool.clone().connect_with(options.clone()).await?;
-    let read = pool.connect_lazy_with(options);
+    let write = pool.clone().connect_with(options(STATEMENT_MS)).await?;
+    let read = pool.connect_lazy_with(options(READ_MS));
     Ok(Connections { write: Pool::Postgres(write), read: Pool::Postgres(read) })
 }

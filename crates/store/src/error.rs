@@ -38,11 +38,17 @@ pub enum OpenError {
          knows {known}); install that version, or restore a backup from before"
     )]
     Newer { found: i64, known: i64 },
+    /// Whoever only looks does not upgrade.
+    #[error(
+        "the database is of an older version of Tranche (its schema is {found}, this one knows \
+         {known}); `tranche serve` upgrades it"
+    )]
+    Older { found: i64, known: i64 },
     /// A schema step that was applied reads otherwise here: not a released version.
     #[error("the database's schema step {0} is not the one that this version knows")]
     Foreign(i64),
     /// Only an engine creates or upgrades a database.
-    #[error("there is no database of this version yet; start `tranche serve` once")]
+    #[error("there is no database yet; start `tranche serve` once")]
     NotReady,
     #[error("the database cannot be opened: {0}")]
     Failed(String),

@@ -10,7 +10,7 @@ use tranche_model::{
 use crate::{
     chance,
     error::StoreError,
-    sql::{Cells, Statement, Tx},
+    sql::{Cells, Statement, Tx, insert_with},
     store::Store,
 };
 
@@ -32,6 +32,8 @@ pub struct Quarantine {
 
 /// An incarnation has 14 bits in a client order id.
 const INCARNATION_MASK: u16 = (1 << 14) - 1;
+/// More owners than an account has between two backups.
+const EPOCHS_OF_A_LIFE: i64 = 1 << 20;
 /// Draws before the choice is made by looking.
 const DRAWS: u32 = 64;
 
@@ -57,7 +59,7 @@ impl Store {
     }
 
     /// Marks a database that was put back from a backup: a new incarnation that it never had, no
-    /// leases, a higher epoch for each account, and quarantine until [`Store::release_quarantine`].
+    /// leases, a much higher epoch for each account, and quarantine until [`Store::release_quarantine`].
     /// Do this to a PostgreSQL database that was restored by its own tools.
     pub async fn mark_restored(
         &self,
@@ -73,7 +75,12 @@ impl Store {
         tx.run(marked.bind(incarnation).bind(now).bind(reason)).await?;
         note(&mut tx, incarnation, reason, now).await?;
         tx.run(Statement::new("DELETE FROM leases")).await?;
-        tx.run(Statement::new("UPDATE accounts SET epoch = epoch + 1")).await?;
+        // An engine of the former life may have gone on after the backup, and may still run.
+        // By chance, because it may have been restored as well.
+        let lives = i64::from(chance::number()?).saturating_add(1);
+        let raise = Statement::new("UPDATE accounts SET epoch = epoch + $1");
+        let raise = raise.bind(EPOCHS_OF_A_LIFE.saturating_mul(lives));
+        tx.run(raise).await?;
         let identity = read(&mut tx).await?;
         tx.commit().await?;
         identity.ok_or_else(|| StoreError::Failed("the installation has no row".to_owned()))
@@ -88,6 +95,13 @@ impl Store {
         Ok(())
     }
 
+    /// Every incarnation that this database had or met.
+    pub(crate) async fn incarnations(&self) -> Result<Vec<Incarnation>, StoreError> {
+        let all = Statement::new("SELECT incarnation FROM incarnations ORDER BY incarnation");
+        let rows = self.read.rows("incarnations", all).await?;
+        rows.into_iter().map(|mut row| row.id().map(Incarnation::new)).collect()
+    }
+
     /// Gets another incarnation, because `seen` was found at an exchange in ids of this installation
     /// that this database did not make.
     pub async fn avoid_incarnations(
@@ -96,8 +110,12 @@ impl Store {
         now: Timestamp,
     ) -> Result<Identity, StoreError> {
         let mut tx = self.write.begin().await?;
-        for incarnation in seen {
-            note(&mut tx, incarnation.get(), "seen at an exchange", now).await?;
+        let rows = seen.iter().map(|incarnation| {
+            [incarnation.get().into(), now.into(), "seen at an exchange".into()]
+        });
+        let into = "incarnations (incarnation, began_at, reason)";
+        for statement in insert_with(into, rows.collect(), "ON CONFLICT DO NOTHING") {
+            tx.run(statement).await?;
         }
         let incarnation = draw(&mut tx).await?;
         let moved = Statement::new("UPDATE installation SET incarnation = $1").bind(incarnation);

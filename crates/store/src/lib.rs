@@ -5,6 +5,7 @@
 //! commands are opaque. Start with [`Store`]; [`Settings`] says how it is opened.
 
 mod accounts;
+mod backup;
 mod bots;
 mod chance;
 mod commands;
@@ -15,7 +16,9 @@ mod history;
 mod identity;
 mod leases;
 mod lock;
+mod market;
 mod migrate;
+mod retention;
 #[cfg(feature = "scratch")]
 pub mod scratch;
 mod settings;
@@ -23,9 +26,11 @@ mod sql;
 mod store;
 mod tasks;
 mod vault;
+mod verify;
 mod words;
 
 pub use accounts::{Account, Loaded, User};
+pub use backup::{BackupError, Present, Restored, restore};
 pub use bots::BotRow;
 pub use commands::{Command, QueuedCommand};
 pub use error::{OpenError, StoreError};
@@ -33,9 +38,12 @@ pub use history::JournalEntry;
 pub use identity::{Identity, Quarantine};
 pub use leases::Lease;
 pub use lock::Holder;
+pub use market::{Listing, PriceRow, UsedWeight};
+pub use retention::Retention;
 pub use settings::{Database, Role, Settings, Versions};
 pub use store::Store;
 pub use vault::{
     Credential, CredentialId, MasterKeyError, MasterKeys, NewCredential, OpenCredential, Rotation,
     Secret, VaultError,
 };
+pub use verify::Trouble;

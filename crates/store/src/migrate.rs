@@ -48,7 +48,8 @@ pub(crate) async fn check(pool: &Pool) -> Result<(), OpenError> {
     match found {
         Some(KNOWN) => Ok(()),
         Some(found) if KNOWN < found => Err(OpenError::Newer { found, known: KNOWN }),
-        Some(_) | None => Err(OpenError::NotReady),
+        Some(found) => Err(OpenError::Older { found, known: KNOWN }),
+        None => Err(OpenError::NotReady),
     }
 }
 

@@ -15,6 +15,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use crate::{error::StoreError, sql::Statement, store::Store};
 use programs::{Account, programs, server_account};
 
 /// A server in a folder. It runs as the folder's owner, never as root.
@@ -41,6 +42,8 @@ pub enum Disk {
     Trusts,
 }
 
+/// SQLite's own limit.
+const PAGES_MAX: u32 = 4_294_967_294;
 const SUPERUSER: &str = "tranche";
 
 /// Stops the server some seconds after nobody holds `users`. Handles 8 and 9 are locks.
@@ -60,6 +63,15 @@ done
 "#;
 
 static DATABASES: AtomicU32 = AtomicU32::new(0);
+
+impl Store {
+    /// Lets a SQLite file grow to this many pages only, as if the disk were full; `None` lifts it.
+    pub async fn limit_pages(&self, pages: Option<u32>) -> Result<(), StoreError> {
+        let pages = pages.unwrap_or(PAGES_MAX);
+        let limit = Statement::composed(format!("PRAGMA max_page_count = {pages}"));
+        self.write.rows("pages", limit).await.map(drop)
+    }
+}
 
 impl PostgresServer {
     /// The server that all tests of this checkout share; started when it does not run.
@@ -170,6 +182,12 @@ impl PostgresDatabase {
     /// The socket that the server listens on.
     pub fn socket(&self) -> PathBuf {
         self.server.folder.join("run").join(".s.PGSQL.5432")
+    }
+
+    /// Stops the server, for whoever has it in a folder of his own.
+    pub fn stop(self) -> Result<(), String> {
+        let mut stop = self.server.own("pg_ctl");
+        run(stop.args(["-D", "data", "-m", "fast", "-w", "stop"]))
     }
 
     pub fn name(&self) -> &str {

@@ -39,7 +39,8 @@ impl Store {
             }
             (Database::Sqlite(_), Role::Client) | (Database::Postgres(_), _) => None,
         };
-        let Connections { write, read } = connect::connect(&settings).await?;
+        let Connections { write, read } =
+            connect::connect(&settings.database, settings.role, settings.lease).await?;
         match settings.role {
             Role::Engine => migrate::upgrade(&write).await?,
             Role::Client => migrate::check(&read).await?,

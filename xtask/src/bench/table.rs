@@ -53,6 +53,7 @@ impl Row {
 
 const SETS: &str = "two ordered sets";
 const KERNEL: &str = "arithmetic on integers and floats";
+const DISK: &str = "a page written, fdatasync";
 const ROWS_OF_PLAIN_INTEGERS: &str = "rows of integers, two sets";
 
 const STEPS: [Row; 3] = [
@@ -150,6 +151,49 @@ const JOURNAL: [Row; 12] = [
     row("snapshot of a bot with six orders: decode", "journal/decode-bot", Show::Nanos),
 ];
 
+const STORE: [Row; 18] = [
+    row("SQLite, one caller: intents in a second", "store/sqlite/1/intent", Show::PerSecond),
+    row("SQLite, one caller: wait, p50", "store/sqlite/1/p50", Show::Nanos)
+        .beside("store/sqlite/1/disk/p50", DISK),
+    row("SQLite, one caller: wait, p99", "store/sqlite/1/p99", Show::Nanos)
+        .beside("store/sqlite/1/disk/p99", DISK)
+        .goal(Goal::Times(3.0)),
+    row("SQLite, 16 callers: intents in a second", "store/sqlite/16/intent", Show::PerSecond),
+    row("SQLite, 16 callers: wait, p50", "store/sqlite/16/p50", Show::Nanos)
+        .beside("store/sqlite/16/disk/p50", DISK),
+    row("SQLite, 16 callers: wait, p99", "store/sqlite/16/p99", Show::Nanos)
+        .beside("store/sqlite/16/disk/p99", DISK)
+        .goal(Goal::Times(3.0)),
+    row("SQLite, 128 callers: intents in a second", "store/sqlite/128/intent", Show::PerSecond),
+    row("SQLite, 128 callers: wait, p50", "store/sqlite/128/p50", Show::Nanos)
+        .beside("store/sqlite/128/disk/p50", DISK),
+    row("SQLite, 128 callers: wait, p99", "store/sqlite/128/p99", Show::Nanos)
+        .beside("store/sqlite/128/disk/p99", DISK)
+        .goal(Goal::Times(3.0)),
+    row("PostgreSQL, one caller: intents in a second", "store/postgres/1/intent", Show::PerSecond),
+    row("PostgreSQL, one caller: wait, p50", "store/postgres/1/p50", Show::Nanos)
+        .beside("store/postgres/1/disk/p50", DISK),
+    row("PostgreSQL, one caller: wait, p99", "store/postgres/1/p99", Show::Nanos)
+        .beside("store/postgres/1/disk/p99", DISK)
+        .goal(Goal::Times(3.0)),
+    row("PostgreSQL, 16 callers: intents in a second", "store/postgres/16/intent", Show::PerSecond),
+    row("PostgreSQL, 16 callers: wait, p50", "store/postgres/16/p50", Show::Nanos)
+        .beside("store/postgres/16/disk/p50", DISK),
+    row("PostgreSQL, 16 callers: wait, p99", "store/postgres/16/p99", Show::Nanos)
+        .beside("store/postgres/16/disk/p99", DISK)
+        .goal(Goal::Times(3.0)),
+    row(
+        "PostgreSQL, 128 callers: intents in a second",
+        "store/postgres/128/intent",
+        Show::PerSecond,
+    ),
+    row("PostgreSQL, 128 callers: wait, p50", "store/postgres/128/p50", Show::Nanos)
+        .beside("store/postgres/128/disk/p50", DISK),
+    row("PostgreSQL, 128 callers: wait, p99", "store/postgres/128/p99", Show::Nanos)
+        .beside("store/postgres/128/disk/p99", DISK)
+        .goal(Goal::Times(3.0)),
+];
+
 const HEAD: &str = "# Benchmarks
 
 Written by `make bench`; do not edit. Ratios are what to look at: both sides ran on the same input in \
@@ -159,7 +203,7 @@ number that the design aims at; one that is not met says so.
 
 pub(crate) fn page(figures: &Figures, machine: &str) -> String {
     let mut page = format!("{HEAD}\nMachine: {machine}.\n");
-    let sections: [(&str, &str, &[Row]); 6] = [
+    let sections: [(&str, &str, &[Row]); 7] = [
         (
             "One account's step",
             "An account with one bot and six resting orders; a step gives intents, calls, watches and \
@@ -187,6 +231,13 @@ pub(crate) fn page(figures: &Figures, machine: &str) -> String {
             &BACKTEST,
         ),
         ("Journal", "One event as bytes behind its versions.", &JOURNAL),
+        (
+            "Group commit",
+            "Callers that each commit an input with its journal row, a state of 400 bytes and an order, \
+             one after the other, each for an account of its own; beside the bare disk, measured right \
+             before and right behind.",
+            &STORE,
+        ),
     ];
     for (title, about, rows) in sections {
         write_section(&mut page, figures, (title, about), rows);

@@ -10,6 +10,7 @@ contract! {
     restored_database_is_in_quarantine_under_a_new_incarnation,
     incarnation_that_was_seen_is_avoided,
     newer_database_is_refused,
+    older_database_is_upgraded_by_an_engine_only,
     client_does_not_make_a_database,
     journal_and_fills_are_only_appended_to,
 }
@@ -78,12 +79,21 @@ async fn restored_database_is_in_quarantine_under_a_new_incarnation(bench: &Benc
 async fn incarnation_that_was_seen_is_avoided(bench: &Bench) {
     let store = bench.open().await;
     store.identity(NOW).await.unwrap();
-    // All but three were seen at the exchange.
-    let seen: Vec<Incarnation> = (3..1 << 14).map(Incarnation::new).collect();
+    let before = store.identity(NOW).await.unwrap().incarnation;
+    // Every one but its own and two others was seen at the exchange.
+    let free = [before.get() ^ 1, before.get() ^ 2];
+    let seen: Vec<Incarnation> =
+        (0..1 << 14).filter(|number| !free.contains(number)).map(Incarnation::new).collect();
 
-    let identity = store.avoid_incarnations(&seen[..50], NOW).await.unwrap();
+    let first = store.avoid_incarnations(&seen, NOW).await.unwrap().incarnation;
+    let second = store.avoid_incarnations(&[], NOW).await.unwrap().incarnation;
 
-    assert!(!seen[..50].contains(&identity.incarnation));
+    let mut drawn = [first.get(), second.get()];
+    drawn.sort_unstable();
+    let mut free = free;
+    free.sort_unstable();
+    assert_eq!(drawn, free);
+    assert!(store.avoid_incarnations(&[], NOW).await.is_err());
 }
 
 async fn newer_database_is_refused(bench: &Bench) {
@@ -102,6 +112,16 @@ async fn newer_database_is_refused(bench: &Bench) {
         assert_eq!(error, OpenError::Newer { found: 99, known: 1 });
         assert!(error.to_string().contains("newer version of Tranche"), "{error}");
     }
+}
+
+async fn older_database_is_upgraded_by_an_engine_only(bench: &Bench) {
+    bench.open().await.close().await;
+    bench.raw().await.run("UPDATE _sqlx_migrations SET version = 0").await.unwrap();
+
+    let settings = Settings { role: Role::Client, ..settings(bench.database.clone(), "client") };
+    let error = Store::open(settings).await.unwrap_err();
+
+    assert_eq!(error, OpenError::Older { found: 0, known: 1 });
 }
 
 async fn client_does_not_make_a_database(bench: &Bench) {

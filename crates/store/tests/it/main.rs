@@ -3,9 +3,14 @@
 
 mod bench;
 
+mod backup;
 mod commands;
 mod commit;
+mod faults;
 mod leases;
 mod life;
+mod market;
+mod model;
+mod retention;
 mod schema;
 mod vault;

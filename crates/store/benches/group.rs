@@ -1,0 +1,209 @@
+//! Group commit on both databases beside a raw loop of `fdatasync`, in the same run and on the same disk:
+//! intents in a second, and how long a caller waits.
+//!
+//! Prints figures as they come; `--json FILE` writes all of them for the table. `--dir FOLDER` says on
+//! which disk.
+#![expect(
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::disallowed_methods,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark: its input is its own, and it looks at the clock"
+)]
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tranche_model::{
+    client_order_id::{ClientOrderId, OrderKey, Origin},
+    ids::{
+        AccountId, BotId, DealNo, Epoch, Generation, Incarnation, Installation, InstrumentId, Seq,
+        Slot,
+    },
+    money::{Price, Qty},
+    order::{OrderKind, OrderRequest, Side},
+    record::{Batch, IntentRow, JournalRow, Snapshot, SnapshotRow},
+    time::Timestamp,
+};
+use tranche_store::{
+    Account, Database, Role, Settings, Store, Versions,
+    scratch::{Disk, PostgresServer},
+};
+
+/// Callers at the same time, each with an account of its own.
+const CALLERS: [u32; 3] = [1, 16, 128];
+/// How long each part is measured.
+const SPAN: Duration = Duration::from_secs(4);
+/// What a small commit appends to a log.
+const PAGE: usize = 4096;
+
+fn main() {
+    let folder = argument("--dir").map_or_else(std::env::temp_dir, PathBuf::from);
+    let folder = folder.join(format!("tranche-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut figures = BTreeMap::new();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(measure(&folder, &mut figures));
+    std::fs::remove_dir_all(&folder).unwrap();
+    if let Some(path) = argument("--json") {
+        std::fs::write(path, serde_json::to_vec(&figures).unwrap()).unwrap();
+    }
+}
+
+async fn measure(folder: &Path, figures: &mut BTreeMap<String, f64>) {
+    let postgres = PostgresServer::in_folder(&folder.join("postgres"), Disk::Waits);
+    let postgres = postgres.unwrap().database().unwrap();
+    let databases = [
+        ("sqlite", Database::Sqlite(folder.join("bench.db"))),
+        ("postgres", Database::parse(&postgres.url()).unwrap()),
+    ];
+    for (name, database) in databases {
+        let store = Arc::new(open(database).await);
+        for callers in CALLERS {
+            // The disk is another one from minute to minute: measured right before and right behind.
+            let mut disk = sync_loop(folder, SPAN / 4);
+            let (waits, took) = commit_loop(&store, callers).await;
+            disk.extend(sync_loop(folder, SPAN / 4));
+            let part = format!("store/{name}/{callers}");
+            note(figures, &format!("{part}/p50"), at(&waits, 0.50));
+            note(figures, &format!("{part}/p99"), at(&waits, 0.99));
+            // One run is one second.
+            let rate = waits.len() as f64 / took.as_secs_f64();
+            note(figures, &format!("{part}/intent"), 1e9 / rate);
+            note(figures, &format!("{part}/disk/p50"), at(&disk, 0.50));
+            note(figures, &format!("{part}/disk/p99"), at(&disk, 0.99));
+            println!("{part}: {rate:.0} intents/s");
+        }
+        store.close().await;
+    }
+    postgres.stop().unwrap();
+}
+
+/// Waits of a bare loop: append a page, bring it to the disk.
+fn sync_loop(folder: &Path, span: Duration) -> Vec<Duration> {
+    let mut file = File::create(folder.join("sync")).unwrap();
+    let (begin, mut waits) = (Instant::now(), Vec::new());
+    while begin.elapsed() < span {
+        let start = Instant::now();
+        file.write_all(&[7; PAGE]).unwrap();
+        file.sync_data().unwrap();
+        waits.push(start.elapsed());
+    }
+    waits
+}
+
+/// Waits of callers that each commit an input with an order, one after the other.
+async fn commit_loop(store: &Arc<Store>, callers: u32) -> (Vec<Duration>, Duration) {
+    let begin = Instant::now();
+    let tasks: Vec<_> = (1..=callers)
+        .map(|account| {
+            let store = Arc::clone(store);
+            tokio::spawn(async move {
+                let loaded = store.load(AccountId::new(account)).await.unwrap();
+                let (mut seq, mut waits) = (loaded.seq, Vec::new());
+                while begin.elapsed() < SPAN {
+                    let batch = batch(account, loaded.epoch, seq);
+                    seq = batch.seq;
+                    let start = Instant::now();
+                    let answers = store.commit(vec![batch]).await;
+                    waits.push(start.elapsed());
+                    assert_eq!(answers, [Ok(())]);
+                }
+                waits
+            })
+        })
+        .collect();
+    let mut waits = Vec::new();
+    for task in tasks {
+        waits.extend(task.await.unwrap());
+    }
+    (waits, begin.elapsed())
+}
+
+async fn open(database: Database) -> Store {
+    let settings = Settings {
+        database,
+        role: Role::Engine,
+        owner: "bench".to_owned(),
+        versions: Versions { schema: 1, rules: 1 },
+        lease: Settings::LEASE,
+        now: Timestamp::from_ms(0),
+    };
+    let store = Store::open(settings).await.unwrap();
+    for account in 1..=128 {
+        let account = Account {
+            account: AccountId::new(account),
+            user: None,
+            venue: "binance".to_owned(),
+            name: "paper".to_owned(),
+            is_paper: true,
+            credential: None,
+            created_at: Timestamp::from_ms(0),
+        };
+        assert!(store.add_account(&account, &Snapshot::default()).await.unwrap());
+    }
+    store
+}
+
+/// What an order costs: its input, the bot's state, the intent.
+fn batch(account: u32, epoch: Epoch, seq_before: Seq) -> Batch {
+    let seq = seq_before.next();
+    let origin = Origin { installation: Installation::new(1), incarnation: Incarnation::new(1) };
+    let key = OrderKey {
+        bot: BotId::new(account),
+        deal: DealNo::new(1),
+        slot: Slot::BASE,
+        generation: Generation::new(u16::try_from(seq.get() % 60_000).unwrap()),
+    };
+    let request = OrderRequest {
+        client_id: ClientOrderId::pack(origin, key).unwrap(),
+        instrument: InstrumentId::new(3),
+        side: Side::Buy,
+        kind: OrderKind::LimitMaker {
+            price: Price::parse("61234.56").unwrap(),
+            qty: Qty::parse("0.00123").unwrap(),
+        },
+    };
+    let at = Timestamp::from_ms(i64::try_from(seq.get()).unwrap());
+    Batch {
+        account: AccountId::new(account),
+        epoch,
+        seq_before,
+        seq,
+        journal: vec![JournalRow { seq, at, body: vec![1; 40] }],
+        snapshots: vec![SnapshotRow { bot: Some(BotId::new(account)), body: vec![2; 400] }],
+        intents: vec![IntentRow { request, send_by: at, at }],
+        fills: Vec::new(),
+        deals: Vec::new(),
+        verdicts: Vec::new(),
+    }
+}
+
+fn at(waits: &[Duration], share: f64) -> f64 {
+    let mut sorted = waits.to_vec();
+    sorted.sort_unstable();
+    let place = (sorted.len() as f64 * share) as usize;
+    sorted[place.min(sorted.len() - 1)].as_nanos() as f64
+}
+
+fn note(figures: &mut BTreeMap<String, f64>, name: &str, nanos: f64) {
+    println!("{name}: {:.3} ms", nanos / 1e6);
+    figures.insert(name.to_owned(), nanos);
+}
+
+fn argument(name: &str) -> Option<String> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != name);
+    arguments.nth(1)
+}

@@ -1,0 +1,318 @@
+//! Writes that fail, at each place where they can: the caller hears of it, nothing is half done, and a
+//! later load tells the truth.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Read as _, Write as _},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use tranche_model::{
+    ids::{AccountId, BotId, CommandId, DealNo, InstrumentId, Seq},
+    money::Quote,
+    record::{Batch, DealRow, SnapshotRow, VerdictRow},
+    time::Millis,
+};
+use tranche_store::{Database, Store, StoreError};
+
+use crate::bench::{Bench, NOW, Raw, add_paper, contract, fill, input, intent, settings};
+
+const ONE: AccountId = AccountId::new(1);
+
+contract! {
+    each_write_that_fails_leaves_nothing_behind,
+    full_disk_is_told_and_ends,
+}
+
+/// The tables that a commit writes, in no order that matters.
+const TABLES: [&str; 7] =
+    ["accounts", "journal", "snapshots", "intents", "fills", "deals", "verdicts"];
+
+async fn each_write_that_fails_leaves_nothing_behind(bench: &Bench) {
+    let store = bench.open().await;
+    add_paper(&store, 1).await;
+    add_paper(&store, 2).await;
+    let raw = bench.raw().await;
+
+    for table in TABLES {
+        for row in [1, 2] {
+            let loaded = store.load(ONE).await.unwrap();
+            let other = store.load(AccountId::new(2)).await.unwrap();
+            let before = everything(&store).await;
+            break_table(bench, &raw, table, row).await;
+
+            let batches = vec![wide(1, &loaded), wide(2, &other)];
+            let answers = store.commit(batches).await;
+
+            for answer in answers {
+                assert!(matches!(answer, Err(StoreError::Failed(_))), "{table} {row}: {answer:?}");
+            }
+            mend_table(bench, &raw, table).await;
+            assert_eq!(everything(&store).await, before, "{table} {row}");
+            assert_eq!(store.load(ONE).await.unwrap().seq, loaded.seq, "{table} {row}");
+        }
+    }
+
+    // It goes on as if nothing had been.
+    let loaded = store.load(ONE).await.unwrap();
+    assert_eq!(store.commit(vec![wide(1, &loaded)]).await, [Ok(())]);
+    assert_eq!(store.fills(ONE).await.unwrap().len(), 2);
+    assert_eq!(store.verify().await, Ok(Vec::new()));
+}
+
+/// On SQLite the file may not grow; on PostgreSQL the server says what it says on a full disk.
+async fn full_disk_is_told_and_ends(bench: &Bench) {
+    let store = bench.open().await;
+    add_paper(&store, 1).await;
+    let loaded = store.load(ONE).await.unwrap();
+    let raw = bench.raw().await;
+    match &bench.database {
+        Database::Sqlite(_) => store.limit_pages(Some(40)).await.unwrap(),
+        Database::Postgres(_) => break_table(bench, &raw, "journal", 5).await,
+    }
+
+    // Until it is full.
+    let mut standing = loaded.seq;
+    let error = loop {
+        let mut batch = input(1, loaded.epoch, standing);
+        batch.journal[0].body = vec![7; 4000];
+        let again = (0..5).map(|_| batch.clone()).collect();
+        match store.commit(again).await.swap_remove(0) {
+            Ok(()) => standing = standing.next(),
+            Err(error) => break error,
+        }
+        assert!(standing < Seq::new(1000), "it never fills");
+    };
+
+    let StoreError::Failed(what) = error else { panic!("{error}") };
+    assert!(what.contains("full"), "{what}");
+    assert_eq!(store.standing(ONE).await.unwrap(), Some((loaded.epoch, standing)));
+    match &bench.database {
+        Database::Sqlite(_) => store.limit_pages(None).await.unwrap(),
+        Database::Postgres(_) => mend_table(bench, &raw, "journal").await,
+    }
+    assert_eq!(store.commit(vec![input(1, loaded.epoch, standing)]).await, [Ok(())]);
+    assert_eq!(store.verify().await, Ok(Vec::new()));
+}
+
+/// The server commits, and nobody hears of it; or it does not, and nobody hears of that either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_answer_to_a_commit_is_no_lie() {
+    let bench = Bench::postgres();
+    let direct = bench.open_as("direct").await;
+    add_paper(&direct, 1).await;
+
+    for reaches_server in [true, false] {
+        let line = Line::new(bench.postgres.as_ref().unwrap().socket(), reaches_server);
+        let name = bench.postgres.as_ref().unwrap().name();
+        let url = format!("postgres://tranche@127.0.0.1:{}/{name}?sslmode=disable", line.port);
+        let through = settings(Database::parse(&url).unwrap(), "through");
+        let store = Store::open(through).await.unwrap();
+        let loaded = store.load(ONE).await.unwrap();
+        let batch = input(1, loaded.epoch, loaded.seq);
+
+        line.cut.store(true, Ordering::SeqCst);
+        let answer = store.commit(vec![batch.clone()]).await;
+        line.cut.store(false, Ordering::SeqCst);
+
+        assert!(matches!(answer[..], [Err(StoreError::Failed(_))]), "{answer:?}");
+        // The pool opens another connection by itself; a load tells what happened.
+        let after = store.load(ONE).await.unwrap();
+        let expected = if reaches_server { batch.seq } else { batch.seq_before };
+        assert_eq!(after.seq, expected);
+        // The batch is not handed in again: it would lose.
+        assert_eq!(store.commit(vec![batch]).await, [Err(StoreError::Stale)]);
+        store.close().await;
+    }
+}
+
+/// A process that was stopped inside a transaction does not hold the next owner up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stopped_process_loses_its_transaction_before_its_lease() {
+    let bench = Bench::postgres();
+    let store = bench.open_as("next").await;
+    add_paper(&store, 1).await;
+    let lease = Millis::new(3000);
+    let stopped = bench.open_beside("stopped", lease).await;
+    stopped.lease(&[ONE]).await.unwrap();
+    let owned = stopped.load(ONE).await.unwrap();
+    let Raw::Postgres(pool) = bench.raw().await else { panic!("a server") };
+    // What the stopped process did last: its row is locked, and then it says nothing more.
+    let mut connection = pool.acquire().await.unwrap();
+    for sql in [
+        "SET idle_in_transaction_session_timeout = '750ms'",
+        "BEGIN",
+        "SELECT * FROM leases FOR UPDATE",
+        "UPDATE accounts SET seq = seq + 1",
+    ] {
+        sqlx::query(sql).execute(&mut *connection).await.unwrap();
+    }
+
+    let next = bench.open_beside("third", lease).await;
+    let mut taken = Vec::new();
+    let mut tries = 0;
+    while taken.is_empty() {
+        tries += 1;
+        assert!(tries < 200, "it is held up");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        taken = next.lease(&[ONE]).await.unwrap();
+    }
+
+    let loaded = next.load(ONE).await.unwrap();
+    assert_eq!(loaded.seq, owned.seq);
+    assert_eq!(next.commit(vec![input(1, loaded.epoch, loaded.seq)]).await, [Ok(())]);
+    let woken = stopped.commit(vec![input(1, owned.epoch, owned.seq)]).await;
+    assert_eq!(woken, [Err(StoreError::Stale)]);
+}
+
+/// One row in each table, two where one could be the last.
+fn wide(account: u32, loaded: &tranche_store::Loaded) -> Batch {
+    let mut batch = input(account, loaded.epoch, loaded.seq);
+    let bot = 100 + account;
+    batch.snapshots = vec![
+        SnapshotRow { bot: None, body: vec![1] },
+        SnapshotRow { bot: Some(BotId::new(bot)), body: vec![2] },
+    ];
+    batch.intents = vec![intent(bot, 1), intent(bot, 2)];
+    batch.fills = vec![fill(bot, 1), fill(bot, 2)];
+    batch.deals = vec![deal(bot, 1), deal(bot, 2)];
+    batch.verdicts = [1, 2]
+        .map(|command| VerdictRow { command: CommandId::new(command), verdict: Ok(()) })
+        .to_vec();
+    batch
+}
+
+fn deal(bot: u32, deal: u32) -> DealRow {
+    DealRow {
+        bot: BotId::new(bot),
+        deal: DealNo::new(deal),
+        instrument: InstrumentId::new(3),
+        opened_at: NOW,
+        closed_at: NOW,
+        ended: "take profit".to_owned(),
+        profit: Quote::parse("1").unwrap(),
+        fees: Quote::parse("1").unwrap(),
+        bought: Quote::parse("1").unwrap(),
+        safety_orders: 0,
+    }
+}
+
+async fn everything(store: &Store) -> String {
+    let mut all = String::new();
+    for account in [1, 2].map(AccountId::new) {
+        writeln!(
+            all,
+            "{:?} {:?} {:?} {:?} {:?} {:?}",
+            store.standing(account).await.unwrap().map(|(_, seq)| seq),
+            store.journal(account, Seq::new(0), 100).await.unwrap(),
+            store.snapshot(account).await.unwrap(),
+            store.intents(account, NOW).await.unwrap(),
+            store.fills(account).await.unwrap(),
+            store.deals(account).await.unwrap(),
+        )
+        .unwrap();
+    }
+    all
+}
+
+/// Lets the row of this number fail that a transaction writes to a table, as a full disk would.
+async fn break_table(bench: &Bench, raw: &Raw, table: &str, row: u32) {
+    mend_table(bench, raw, table).await;
+    let event = if table == "accounts" { "UPDATE" } else { "INSERT" };
+    let sql = if bench.postgres.is_some() {
+        format!(
+            "CREATE SEQUENCE IF NOT EXISTS writes; ALTER SEQUENCE writes RESTART; \
+             CREATE FUNCTION fail_write() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             IF {row} <= nextval('writes') THEN RAISE EXCEPTION 'no space left: disk full' \
+             USING ERRCODE = 'disk_full'; END IF; RETURN NEW; END $$; \
+             CREATE TRIGGER fails BEFORE {event} ON {table} FOR EACH ROW \
+             EXECUTE FUNCTION fail_write()"
+        )
+    } else {
+        format!(
+            "CREATE TABLE writes (n INTEGER); INSERT INTO writes VALUES (0); \
+             CREATE TRIGGER fails BEFORE {event} ON {table} BEGIN UPDATE writes SET n = n + 1; \
+             SELECT RAISE(ABORT, 'disk full') FROM writes WHERE {row} <= n; END"
+        )
+    };
+    raw.run(&sql).await.unwrap();
+}
+
+async fn mend_table(bench: &Bench, raw: &Raw, table: &str) {
+    let sql = if bench.postgres.is_some() {
+        format!("DROP TRIGGER IF EXISTS fails ON {table}; DROP FUNCTION IF EXISTS fail_write()")
+    } else {
+        "DROP TRIGGER IF EXISTS fails; DROP TABLE IF EXISTS writes".to_owned()
+    };
+    raw.run(&sql).await.unwrap();
+}
+
+/// A line to the server that can break at a COMMIT, before or behind it.
+struct Line {
+    port: u16,
+    cut: Arc<AtomicBool>,
+}
+
+impl Line {
+    fn new(server: PathBuf, reaches_server: bool) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let cut = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&cut);
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let (server, cut) = (server.clone(), Arc::clone(&told));
+                thread::spawn(move || carry(client, &server, reaches_server, &cut));
+            }
+        });
+        Self { port, cut }
+    }
+}
+
+/// Carries bytes both ways until one side ends, or until a COMMIT that is to be cut.
+fn carry(
+    mut client: TcpStream,
+    server: &Path,
+    reaches_server: bool,
+    cut: &AtomicBool,
+) -> io::Result<()> {
+    let mut server = UnixStream::connect(server)?;
+    let (mut answers, mut back) = (server.try_clone()?, client.try_clone()?);
+    let is_silent = Arc::new(AtomicBool::new(false));
+    let silent = Arc::clone(&is_silent);
+    thread::spawn(move || -> io::Result<()> {
+        let mut bytes = [0; 16 * 1024];
+        loop {
+            let count = answers.read(&mut bytes)?;
+            if count == 0 || silent.load(Ordering::SeqCst) {
+                // The server has answered: only now the line breaks.
+                return back.shutdown(std::net::Shutdown::Both);
+            }
+            back.write_all(&bytes[..count])?;
+        }
+    });
+    let mut bytes = [0; 16 * 1024];
+    loop {
+        let count = client.read(&mut bytes)?;
+        let is_commit = bytes[..count].windows(6).any(|word| word == b"COMMIT");
+        if is_commit && cut.load(Ordering::SeqCst) {
+            if !reaches_server {
+                server.shutdown(std::net::Shutdown::Both)?;
+                return client.shutdown(std::net::Shutdown::Both);
+            }
+            is_silent.store(true, Ordering::SeqCst);
+        }
+        if count == 0 {
+            return server.shutdown(std::net::Shutdown::Both);
+        }
+        server.write_all(&bytes[..count])?;
+    }
+}

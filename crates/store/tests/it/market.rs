@@ -1,0 +1,136 @@
+//! Instruments keep their numbers; balances, prices and weights are the last ones told.
+
+use tranche_model::{
+    asset::{Asset, Symbol},
+    balance::Balance,
+    filter::Filter,
+    ids::{AccountId, InstrumentId},
+    instrument::{Instrument, Instruments, TradingStatus},
+    money::{Amount, Price, Qty},
+    time::Millis,
+};
+use tranche_store::{Listing, PriceRow, StoreError, UsedWeight};
+
+use crate::bench::{Bench, NOW, add_paper, contract};
+
+contract! {
+    instrument_keeps_its_number_for_ever,
+    balances_are_the_last_ones_told,
+    older_price_replaces_no_newer_one,
+    used_weight_outlives_a_restart,
+}
+
+async fn instrument_keeps_its_number_for_ever(bench: &Bench) {
+    let store = bench.open().await;
+    let (btc, eth, sol) =
+        (pair("BTC/USDT", "0.01"), pair("ETH/USDT", "0.01"), pair("SOL/USDT", "0.1"));
+    let list = [eth.clone(), btc.clone()];
+    let first = store.adopt_instruments("binance", &list, Listing::Complete, NOW).await.unwrap();
+    let number = |symbol: &str, list: &Instruments| {
+        let symbol = Symbol::parse(symbol).unwrap();
+        (first.find(symbol).map(|one| one.id), list.find(symbol).unwrap().clone())
+    };
+
+    // The exchange adds one and changes one, later it drops one.
+    let changed = pair("ETH/USDT", "0.05");
+    let list = [sol.clone(), changed.clone()];
+    let second = store.adopt_instruments("binance", &list, Listing::Partial, NOW).await.unwrap();
+    let (before, eth) = number("ETH/USDT", &second);
+    assert_eq!(before, Some(eth.id));
+    assert_eq!(eth.tick, changed.tick);
+    assert_eq!(number("BTC/USDT", &second).1.status, TradingStatus::Trading);
+
+    let list = [sol, changed];
+    let third = store.adopt_instruments("binance", &list, Listing::Complete, NOW).await.unwrap();
+    let (before, btc_now) = number("BTC/USDT", &third);
+    assert_eq!((before, btc_now.status), (Some(btc_now.id), TradingStatus::Delisted));
+    assert_eq!(number("SOL/USDT", &third).1.id, InstrumentId::new(2));
+
+    let list = [btc];
+    let back = store.adopt_instruments("binance", &list, Listing::Partial, NOW).await.unwrap();
+    assert_eq!(number("BTC/USDT", &back).1.status, TradingStatus::Trading);
+    assert_eq!(store.instruments("binance").await, Ok(back));
+    assert!(store.instruments("bybit").await.unwrap().is_empty());
+}
+
+async fn balances_are_the_last_ones_told(bench: &Bench) {
+    let store = bench.open().await;
+    add_paper(&store, 1).await;
+    let account = AccountId::new(1);
+    let all = [balance("USDT", "0.0000000000000000000000000001"), balance("BTC", "2")];
+    store.put_balances(account, &all, Listing::Complete, NOW).await.unwrap();
+
+    let some = [balance("BTC", "3"), balance("BTC", "4")];
+    let later = NOW.plus(Millis::from_secs(1));
+    store.put_balances(account, &some, Listing::Partial, later).await.unwrap();
+    let told = store.balances(account).await.unwrap();
+    assert_eq!(told, [(some[1], later), (all[0], NOW)]);
+
+    store.put_balances(account, &some[..1], Listing::Complete, later).await.unwrap();
+    assert_eq!(store.balances(account).await.unwrap(), [(some[0], later)]);
+    let nowhere = store.put_balances(AccountId::new(9), &some, Listing::Partial, NOW).await;
+    assert!(matches!(nowhere, Err(StoreError::Failed(_))));
+}
+
+async fn older_price_replaces_no_newer_one(bench: &Bench) {
+    let store = bench.open().await;
+    let price = |instrument, price: &str, seconds| PriceRow {
+        instrument: InstrumentId::new(instrument),
+        price: Price::parse(price).unwrap(),
+        at: NOW.plus(Millis::from_secs(seconds)),
+    };
+
+    let told = [price(1, "10", 5), price(1, "9", 4), price(0, "0.00000001", 0)];
+    store.put_prices("binance", &told).await.unwrap();
+    store.put_prices("binance", &[price(1, "8", 3), price(0, "7", 1)]).await.unwrap();
+
+    let prices = store.prices("binance").await.unwrap();
+    assert_eq!(prices, [price(0, "7", 1), price(1, "10", 5)]);
+    assert_eq!(store.prices("bybit").await, Ok(Vec::new()));
+}
+
+async fn used_weight_outlives_a_restart(bench: &Bench) {
+    let store = bench.open().await;
+    let weight = |address: &str, used, banned_until| UsedWeight {
+        venue: "binance".to_owned(),
+        address: address.to_owned(),
+        span: "1m".to_owned(),
+        began_at: NOW,
+        used,
+        banned_until,
+    };
+    store.put_weight(&weight("one", 5, None)).await.unwrap();
+    store.put_weight(&weight("Two", 6, None)).await.unwrap();
+    store.put_weight(&weight("one", 700, Some(NOW))).await.unwrap();
+    store.close().await;
+    drop(store);
+
+    let store = bench.open().await;
+
+    let weights = store.weights().await.unwrap();
+    assert_eq!(weights, [weight("Two", 6, None), weight("one", 700, Some(NOW))]);
+}
+
+fn pair(symbol: &str, tick: &str) -> Instrument {
+    let filters = vec![
+        Filter::Price {
+            min: Price::parse("0.01").unwrap(),
+            max: Price::parse("1000000").unwrap(),
+            tick: Price::parse(tick).unwrap(),
+        },
+        Filter::LotSize {
+            min: Qty::parse("0.00001").unwrap(),
+            max: Qty::parse("9000").unwrap(),
+            step: Qty::parse("0.00001").unwrap(),
+        },
+    ];
+    Instrument::new(InstrumentId::new(77), Symbol::parse(symbol).unwrap(), filters)
+}
+
+fn balance(asset: &str, free: &str) -> Balance {
+    Balance {
+        asset: Asset::parse(asset).unwrap(),
+        free: Amount::parse(free).unwrap(),
+        locked: Amount::parse("0").unwrap(),
+    }
+}
