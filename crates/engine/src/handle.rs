@@ -35,6 +35,7 @@ pub(crate) enum Ask {
         verdict: oneshot::Sender<Verdict>,
     },
     Evict(AccountId),
+    Sync,
     Rules(Box<Instrument>),
     Look(Look),
     Stop,
@@ -73,6 +74,8 @@ pub struct Running {
     /// Transactions that were asked for, and those that failed or whose answer was lost.
     pub commits: u64,
     pub commits_failed: u64,
+    /// How many of the last transactions failed in a row.
+    pub commits_failing: u32,
     /// The longest that a transaction took, in microseconds, of the last 1024.
     pub commit_micros: Slowest,
     /// Calls that left, and those of them whose outcome nobody knows.
@@ -82,14 +85,24 @@ pub struct Running {
     pub withheld: u64,
     /// Accounts that were lost to another engine, or whose lease ran out.
     pub leases_lost: u64,
+    /// Accounts that are to be traded for, loaded or not.
+    pub owned: u32,
     /// Instruments whose market data has a gap at present.
     pub dark: u32,
 }
+
+/// One transaction may fail; when so many did in a row, the store is down.
+const FAILING: u32 = 3;
 
 impl Running {
     /// Whether nothing is under way.
     pub const fn is_quiet(&self) -> bool {
         self.calls == 0 && self.stored == 0
+    }
+
+    /// Whether the store does not take what is to be committed.
+    pub const fn is_stuck(&self) -> bool {
+        FAILING <= self.commits_failing
     }
 }
 
@@ -154,6 +167,11 @@ impl Handle {
     /// Drops an account from memory and loads it again, as after a crash.
     pub async fn evict(&self, account: AccountId) -> Result<(), Gone> {
         self.ask(Ask::Evict(account)).await
+    }
+
+    /// Compares every account with its venue, as after the private stream was lost.
+    pub async fn sync(&self) -> Result<(), Gone> {
+        self.ask(Ask::Sync).await
     }
 
     /// The rules of an instrument changed, or it is the next new one.

@@ -5,6 +5,7 @@
 //! reserved place for its answer, so that nothing can wait for itself; a task that dies is noticed. Start with
 //! [`Engine`].
 
+pub mod database;
 pub mod paper;
 pub mod store;
 

@@ -141,6 +141,9 @@ impl Engine {
             if is_held || !lease.is_held() {
                 return answered(Report::bare(Outcome::NotSent), true);
             }
+            if let Call::Place { request, .. } = call {
+                tracing::info!(%account, order = %request.client_id, "order sent");
+            }
             answered(venue.call(call).await, false)
         };
         let dead = answered(Report::bare(Outcome::Unknown), false);

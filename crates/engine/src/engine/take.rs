@@ -61,6 +61,8 @@ impl Engine {
                 let is_whole = results.iter().all(|(_, result)| result.is_ok());
                 self.running.commits_failed =
                     self.running.commits_failed.saturating_add(u64::from(!is_whole));
+                self.running.commits_failing =
+                    if is_whole { 0 } else { self.running.commits_failing.saturating_add(1) };
                 for (ticket, result) in results {
                     self.running.stored = self.running.stored.saturating_sub(1);
                     if let Err(error) = &result {
@@ -129,6 +131,13 @@ impl Engine {
                 self.event(account, Event::Command(command));
                 self.is_watched_stale = true;
             }
+            Some(Ask::Sync) => {
+                // A live stream that is told to be live makes an account read everything.
+                let live = self.owned.iter().filter(|(_, owned)| owned.is_live);
+                for account in live.map(|(account, _)| *account).collect::<Vec<_>>() {
+                    self.event(account, Event::Stream { live: true });
+                }
+            }
             Some(Ask::Evict(account)) => self.input(Input::Evict { account }),
             Some(Ask::Rules(instrument)) => {
                 if let Some(paper) = &self.paper {
@@ -176,6 +185,7 @@ impl Engine {
             _news: news,
         };
         self.owned.insert(account, owned);
+        self.running.owned = u32::try_from(self.owned.len()).unwrap_or(u32::MAX);
     }
 
     pub(super) fn market(&mut self, event: MarketEvent) {

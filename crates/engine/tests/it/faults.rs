@@ -26,6 +26,9 @@ use crate::scene::{BOT, OURS, Scene, draft};
 #[derive(Debug, Default)]
 struct Plan {
     answers_lost: u32,
+    /// The transaction of this number, counted from one, fails: before it is written, or after.
+    fails: Option<(u32, Moment)>,
+    commits: u32,
     deaths: u32,
     /// Another engine has the account.
     is_taken: bool,
@@ -33,6 +36,14 @@ struct Plan {
     /// Written by another process.
     commands: Vec<Command>,
     released: Vec<AccountId>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// The disk is full, or the database away.
+    Before,
+    /// It was written, and nobody heard so.
+    After,
 }
 
 /// The store in memory, behind a plan.
@@ -51,15 +62,22 @@ impl Faulty {
 impl Store for Faulty {
     fn commit(&self, batches: Vec<Batch>) -> Later<'_, Vec<Result<(), StoreError>>> {
         Box::pin(async move {
-            let (is_lost, dies) = {
+            let (is_lost, dies, fails) = {
                 let mut plan = self.plan();
-                let is_lost = 0 < plan.answers_lost;
+                plan.commits += 1;
+                let number = plan.commits;
+                let fails = plan.fails.filter(|(nth, _)| *nth == number).map(|(_, when)| when);
+                let is_lost = 0 < plan.answers_lost || fails == Some(Moment::After);
                 plan.answers_lost = plan.answers_lost.saturating_sub(1);
                 let dies = 0 < plan.deaths;
                 plan.deaths = plan.deaths.saturating_sub(1);
-                (is_lost, dies)
+                (is_lost, dies, fails)
             };
             assert!(!dies, "a fault of the test");
+            if fails == Some(Moment::Before) {
+                let full = || Err(StoreError::Failed("no room".to_owned()));
+                return batches.iter().map(|_| full()).collect();
+            }
             let answers = self.memory.commit(batches).await;
             let lost = || Err(StoreError::Failed("the answer was lost".to_owned()));
             if is_lost { answers.iter().map(|_| lost()).collect() } else { answers }
@@ -167,6 +185,32 @@ async fn deal_outlives_tasks_that_die_and_answers_that_are_lost() {
     assert_eq!(store.plan().deaths, 0);
     assert_eq!(store.plan().answers_lost, 0);
     scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whichever_write_fails_the_deal_goes_on_and_the_books_are_equal() {
+    let cases = (1..=12).flat_map(|nth| [(nth, Moment::Before), (nth, Moment::After)]);
+    let runs = cases.map(|fails| async move {
+        let (mut scene, store) = scene(Plan { fails: Some(fails), ..Plan::default() }).await;
+        scene.create(draft()).await;
+        scene.until_at(Some("100"), "three orders rest", |account| resting(account) == 3).await;
+        scene.price("98.9");
+        scene.until_at(Some("98.9"), "one is filled", |account| resting(account) == 2).await;
+        scene.audit().await;
+        scene
+            .until_at(Some("103"), "the deal is closed", |account| {
+                account.bots[&BOT].head.deals_closed == 1
+            })
+            .await;
+        scene.audit().await;
+        let commits = store.plan().commits;
+        scene.stop().await;
+        commits
+    });
+
+    let commits = futures_util::future::join_all(runs).await;
+
+    assert!(commits.iter().all(|commits| 12 < *commits), "each fault has struck: {commits:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod faults;
+mod golden;
 mod paper;
 mod scene;
 mod wire;

@@ -114,7 +114,7 @@ impl Scene {
         what: &str,
         holds: fn(&Account) -> bool,
     ) {
-        for _ in 0..300 {
+        for _ in 0..900 {
             if let Some(price) = price {
                 self.price(price);
             }
@@ -125,7 +125,7 @@ impl Scene {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         let account = self.engine.look(|shard, _| shard.account(OURS).cloned()).await.unwrap();
-        panic!("in 30 s it never was so that {what}: {account:#?}");
+        panic!("in 90 s it never was so that {what}: {account:#?}");
     }
 
     /// Waits until nothing is under way, and compares both sides' books.
