@@ -60,6 +60,11 @@ impl BotFile {
         Ok(Self { document, config })
     }
 
+    /// As it was written.
+    pub(crate) fn text(&self) -> &str {
+        self.document.text()
+    }
+
     pub(crate) fn pairs(&self) -> &[Symbol] {
         self.config.pairs()
     }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod exchange;
+mod serve;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,10 @@ use tranche_sim::{backtest::Mode, exchange::Path};
 pub(crate) use exchange::{
     DataTask, DataWhat, DoctorTask, EnvironmentName, FetchTask, SimserverTask, VenueName,
     VenueOptions,
+};
+pub(crate) use serve::{
+    AccountNamed, AccountTask, AccountWhat, BackupTask, BotNamed, BotTask, BotWhat, DealNamed,
+    DealTask, DealWhat, RestoreTask, SendOptions, ServeTask, StoreOptions, VerifyTask,
 };
 
 /// Trading bots that do not lose money to their own mistakes.
@@ -26,6 +31,8 @@ pub(crate) struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   tranche demo
+  tranche serve
+  tranche bot create --account paper examples/first.toml
   tranche backtest --bot examples/dca.toml --candles BTCUSDT-1m.csv.zst
   tranche replay run.tranche --text
   tranche data fetch --pair BTC/USDT --from 2025-01-01 --to 2025-02-01 --out BTCUSDT-1m.csv
@@ -55,6 +62,20 @@ pub(crate) enum Task {
     Backtest(BacktestTask),
     /// Watch bots trade on a simulated exchange
     Demo(DemoTask),
+    /// Run bots for good, on a database
+    Serve(Box<ServeTask>),
+    /// Bots of a running server: make, look at, pause, edit
+    Bot(BotTask),
+    /// Deals of a running server: look at, start, cancel, close
+    Deal(DealTask),
+    /// Accounts of a running server: add, look at, pause, kill switch
+    Account(AccountTask),
+    /// Copy the database while it is in use
+    Backup(BackupTask),
+    /// Put a backup back
+    Restore(RestoreTask),
+    /// Look the database through
+    Verify(VerifyTask),
     /// Repeat a recording and compare every decision
     Replay(ReplayTask),
     /// Fetch market data
