@@ -1,9 +1,10 @@
-//! The developer's commands: `cargo xtask check`, `test`, `tidy`, `bench`, `audit`.
+//! The developer's commands: `cargo xtask check`, `test`, `tidy`, `bench`, `audit`, `crash`.
 //!
 //! `make` calls these; the logic lives here, so that it is Rust and has tests.
 
 mod audit;
 mod bench;
+mod crash;
 mod gates;
 mod prepare;
 mod steps;
@@ -17,7 +18,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   prepare what the tests need beside Rust; `test` does this by itself
   tidy    the rules of the house that neither the compiler nor Clippy can hold
   bench   every benchmark
-  audit   licences, sources, bans and known holes of the dependencies";
+  audit   licences, sources, bans and known holes of the dependencies
+  crash   --cycles N --store sqlite|postgres: kills the binary while it trades";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["bench"] => bench::bench(),
         ["audit"] => audit::audit(),
+        ["crash", options @ ..] => crash::crash(options),
         _ => Err(USAGE.to_owned()),
     };
     match outcome {

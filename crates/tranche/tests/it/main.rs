@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod backtest;
+mod crash;
 mod data;
 mod demo;
 mod doctor;
