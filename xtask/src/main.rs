@@ -1,10 +1,11 @@
 //! The developer's commands: `cargo xtask check`, `test`, `torture`, `tidy`, `bench`, `fuzz`,
-//! `audit`, `drill`.
+//! `audit`, `drill`, `crash`.
 //!
 //! `make` calls these; the logic lives here, so that it is Rust and has tests.
 
 mod audit;
 mod bench;
+mod crash;
 mod drill;
 mod fuzz;
 mod gates;
@@ -23,7 +24,8 @@ const USAGE: &str = "usage: cargo xtask <command>
   bench   every benchmark
   fuzz    one target of fuzz/, or `all`, for a while; `list` names them
   audit   licences, sources, bans and known holes of the dependencies
-  drill   plants known bugs one at a time and sees whether the tests find them";
+  drill   plants known bugs one at a time and sees whether the tests find them
+  crash   --cycles N --store sqlite|postgres: kills the binary while it trades";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         ["fuzz", rest @ ..] => fuzz::fuzz(rest),
         ["audit"] => audit::audit(),
         ["drill", options @ ..] => drill::run(options),
+        ["crash", options @ ..] => crash::crash(options),
         _ => Err(USAGE.to_owned()),
     };
     match outcome {

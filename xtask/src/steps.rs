@@ -55,6 +55,13 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<(), String> {
     judge(&line, cargo_command(arguments).status())
 }
 
+/// The same with one more variable.
+pub(crate) fn cargo_with(arguments: &[&str], variable: (&str, &str)) -> Result<(), String> {
+    let line = format!("cargo {}", arguments.join(" "));
+    say(&format!("    {line}"));
+    judge(&line, cargo_command(arguments).env(variable.0, variable.1).status())
+}
+
 /// Property tests draw the same cases in every run, so that a check of the same tree gives the same
 /// answer; set `PROPTEST_RNG_SEED` to draw others.
 fn cargo_command(arguments: &[&str]) -> Command {

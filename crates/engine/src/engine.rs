@@ -1,13 +1,16 @@
 //! The loop: takes what has come, lets the shard step, commits, and carries out what was committed.
 
 mod carry;
+mod ending;
+mod keep;
+mod load;
 mod polls;
 mod take;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, sleep_until},
 };
 use tranche_model::{
@@ -21,7 +24,7 @@ use tranche_trading::{
         CallNumber, Dispatch,
         limits::{Limits, Weights},
     },
-    event::Event,
+    event::{Command, Event},
     shard::{Input, Options, Output, Shard},
 };
 use tranche_venue::venue::{Market, PrivateMessage, Report, Venue, VenueAccount, Watched};
@@ -29,10 +32,11 @@ use tranche_venue::venue::{Market, PrivateMessage, Report, Venue, VenueAccount, 
 use polls::{Polled, Polls};
 
 use crate::{
-    handle::{Ask, Handle, Pending, Running, Told},
+    handle::{Ask, Ending, Handle, Pending, Running, Told},
+    lease::{Lease, now as now_of_timers},
     paper::Paper,
-    store::{Loaded, Store, StoreError},
-    tasks,
+    store::{Store, StoreError},
+    tasks::{self, Kept},
 };
 
 /// How many questions of the outside wait at most.
@@ -85,6 +89,12 @@ pub struct Engine {
     commits: Vec<(Ticket, Batch)>,
     /// Batches of the transaction under way.
     in_commit: usize,
+    /// Calls that left, or are about to.
+    in_flight: usize,
+    /// Accounts that the store is to be asked for.
+    reloads: Vec<AccountId>,
+    /// What is looked after from time to time.
+    chores: keep::Chores,
     watched: Watched,
     is_watched_stale: bool,
     has_more: bool,
@@ -101,9 +111,25 @@ struct Ends<T> {
 /// An account and its way to the venue.
 struct Owned {
     venue: Arc<dyn VenueAccount>,
+    lease: Arc<Lease>,
     /// How often it was forgotten: answers to questions of a former life are for nobody.
     life: u64,
     is_live: bool,
+    place: Place,
+    /// Nothing but questions is sent.
+    is_held: bool,
+    /// Hands its private news on.
+    _news: Kept,
+}
+
+/// Where an account's state is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In the store; another may have traded for the account since it was here.
+    Elsewhere,
+    /// In the store, to be loaded again; nobody else had it.
+    Stored,
+    Loaded,
 }
 
 /// What became of a call.
@@ -113,13 +139,16 @@ struct Answered {
     call: Call,
     life: u64,
     report: Report,
+    is_withheld: bool,
 }
 
 /// What the store says.
 enum Stored {
-    Committed(Vec<(Ticket, Result<(), StoreError>)>),
-    Loaded(AccountId, Result<Loaded, StoreError>),
+    Committed { asked: Instant, results: Vec<(Ticket, Result<(), StoreError>)> },
+    Loaded(Vec<load::Load>),
     Known(AccountId, tranche_model::fill::Fill, Result<bool, StoreError>),
+    Commands(Result<Vec<(AccountId, Command)>, StoreError>),
+    Renewed { asked: Instant, accounts: Vec<AccountId>, ours: Result<Vec<AccountId>, StoreError> },
 }
 
 impl fmt::Debug for Engine {
@@ -164,14 +193,26 @@ impl Engine {
             outputs: Vec::new(),
             commits: Vec::new(),
             in_commit: 0,
+            in_flight: 0,
+            reloads: Vec::new(),
+            chores: keep::Chores::new(now_of_timers()),
             watched: Watched::new(),
             is_watched_stale: false,
             has_more: false,
             running: Running::default(),
             is_over: false,
         };
-        tasks::spawn("engine", engine.run());
-        (Handle::new(asks_in), news)
+        let (stopped, ended) = watch::channel(None);
+        let stopped = Arc::new(stopped);
+        let died = Arc::clone(&stopped);
+        let work = async move {
+            engine.run().await;
+            stopped.send_replace(Some(Ending::Stopped));
+        };
+        tasks::spawn("engine", work, move || {
+            died.send_replace(Some(Ending::Died));
+        });
+        (Handle::new(asks_in, ended), news)
     }
 
     async fn run(mut self) {
@@ -179,8 +220,10 @@ impl Engine {
             self.wait().await;
             self.take_ready();
             self.poll();
+            self.do_chores();
             self.pump();
         }
+        self.wind_down().await;
     }
 
     /// Waits for the first thing that comes, answers before news, and takes it in.
@@ -238,7 +281,7 @@ impl Engine {
             let millis = due.since(now).max(Millis::ZERO);
             Duration::from_millis(u64::from(millis.ms())).min(NAP)
         });
-        now_of_timers() + nap
+        (now_of_timers() + nap).min(self.chores.commands_at)
     }
 
     fn input(&mut self, input: Input) {
@@ -249,9 +292,4 @@ impl Engine {
     fn event(&mut self, account: AccountId, event: Event) {
         self.input(Input::Event { account, event: Box::new(event) });
     }
-}
-
-/// The moment that timers count from; a test can hold it still.
-fn now_of_timers() -> Instant {
-    Instant::now()
 }

@@ -2,13 +2,15 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tranche_model::{ids::AccountId, instrument::Instrument, record::VerdictRow};
 use tranche_trading::{
     event::{Command, Settings},
     shard::{Output, Shard},
 };
 use tranche_venue::venue::VenueAccount;
+
+use crate::measure::Slowest;
 
 /// Something worth telling whoever watches.
 pub type Told = Output;
@@ -21,12 +23,41 @@ pub(crate) type Verdict = Result<(), String>;
 
 /// What the outside asks of an engine.
 pub(crate) enum Ask {
-    Own { account: AccountId, settings: Box<Settings>, venue: Box<dyn VenueAccount> },
-    Command { account: AccountId, command: Command, verdict: oneshot::Sender<Verdict> },
+    Own(Vec<Owning>),
+    /// Whether anything but questions may be sent for the account.
+    Hold {
+        account: AccountId,
+        is_held: bool,
+    },
+    Command {
+        account: AccountId,
+        command: Command,
+        verdict: oneshot::Sender<Verdict>,
+    },
     Evict(AccountId),
+    Sync,
     Rules(Box<Instrument>),
     Look(Look),
     Stop,
+}
+
+/// An account that is to be traded for, with the way to its venue.
+#[derive(Debug)]
+pub struct Owning {
+    pub account: AccountId,
+    pub settings: Settings,
+    pub venue: Box<dyn VenueAccount>,
+    /// After a restored backup: nothing but questions is sent until [`Handle::hold`] lifts it.
+    pub is_held: bool,
+}
+
+/// How an engine ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It was asked to.
+    Stopped,
+    /// By a fault of its own, which the log shows. What it had committed stands; start anew.
+    Died,
 }
 
 /// How much is under way.
@@ -42,12 +73,38 @@ pub struct Running {
     pub ticks: u64,
     /// How often prices were asked for because the market stream was down.
     pub polls: u64,
+    /// Transactions that were asked for, and those that failed or whose answer was lost.
+    pub commits: u64,
+    pub commits_failed: u64,
+    /// How many of the last transactions failed in a row.
+    pub commits_failing: u32,
+    /// The longest that a transaction took, in microseconds, of the last 1024.
+    pub commit_micros: Slowest,
+    /// Calls that left, and those of them whose outcome nobody knows.
+    pub sent: u64,
+    pub unknown: u64,
+    /// Calls that were not sent because the account was not ours any more, or is held.
+    pub withheld: u64,
+    /// Accounts that were lost to another engine, or whose lease ran out.
+    pub leases_lost: u64,
+    /// Accounts that are to be traded for, loaded or not.
+    pub owned: u32,
+    /// Instruments whose market data has a gap at present.
+    pub dark: u32,
 }
+
+/// One transaction may fail; when so many did in a row, the store is down.
+const FAILING: u32 = 3;
 
 impl Running {
     /// Whether nothing is under way.
     pub const fn is_quiet(&self) -> bool {
         self.calls == 0 && self.stored == 0
+    }
+
+    /// Whether the store does not take what is to be committed.
+    pub const fn is_stuck(&self) -> bool {
+        FAILING <= self.commits_failing
     }
 }
 
@@ -60,6 +117,7 @@ pub struct Gone;
 #[derive(Clone)]
 pub struct Handle {
     asks: mpsc::Sender<Ask>,
+    ended: watch::Receiver<Option<Ending>>,
 }
 
 impl fmt::Debug for Handle {
@@ -69,8 +127,11 @@ impl fmt::Debug for Handle {
 }
 
 impl Handle {
-    pub(crate) const fn new(asks: mpsc::Sender<Ask>) -> Self {
-        Self { asks }
+    pub(crate) const fn new(
+        asks: mpsc::Sender<Ask>,
+        ended: watch::Receiver<Option<Ending>>,
+    ) -> Self {
+        Self { asks, ended }
     }
 
     /// Begins to trade for an account that the store knows.
@@ -80,11 +141,21 @@ impl Handle {
         settings: Settings,
         venue: Box<dyn VenueAccount>,
     ) -> Result<(), Gone> {
-        self.ask(Ask::Own { account, settings: Box::new(settings), venue }).await
+        self.own_all(vec![Owning { account, settings, venue, is_held: false }]).await
     }
 
-    /// Hands a user's command over and waits for its verdict, which is committed when it comes. A command
-    /// that was carried out before is answered by nobody: its verdict is in the store.
+    /// Begins to trade for several accounts. Those that have something to sell are told first what
+    /// happened meanwhile.
+    pub async fn own_all(&self, accounts: Vec<Owning>) -> Result<(), Gone> {
+        self.ask(Ask::Own(accounts)).await
+    }
+
+    /// Sends nothing but questions for the account, or everything again.
+    pub async fn hold(&self, account: AccountId, is_held: bool) -> Result<(), Gone> {
+        self.ask(Ask::Hold { account, is_held }).await
+    }
+
+    /// Hands a user's command over and waits for its verdict, which is committed when it comes.
     pub async fn command(
         &self,
         account: AccountId,
@@ -100,7 +171,12 @@ impl Handle {
         self.ask(Ask::Evict(account)).await
     }
 
-    /// The rules of an instrument changed.
+    /// Compares every account with its venue, as after the private stream was lost.
+    pub async fn sync(&self) -> Result<(), Gone> {
+        self.ask(Ask::Sync).await
+    }
+
+    /// The rules of an instrument changed, or it is the next new one.
     pub async fn rules(&self, instrument: Instrument) -> Result<(), Gone> {
         self.ask(Ask::Rules(Box::new(instrument))).await
     }
@@ -119,9 +195,20 @@ impl Handle {
         answer.await.map_err(|_| Gone)
     }
 
-    /// Ends the engine: nothing more is decided, and what left is left. Orders stay at the venue.
+    /// Ends the engine: nothing more is decided, what was committed is sent, and what left is heard, within
+    /// ten seconds. Orders stay at the venue.
     pub async fn stop(&self) -> Result<(), Gone> {
-        self.ask(Ask::Stop).await
+        self.ask(Ask::Stop).await?;
+        self.ended().await;
+        Ok(())
+    }
+
+    /// Waits until the engine has ended.
+    pub async fn ended(&self) -> Ending {
+        let mut ended = self.ended.clone();
+        let ending = ended.wait_for(Option::is_some).await;
+        // The sender goes only with the engine's task.
+        ending.ok().and_then(|ending| *ending).unwrap_or(Ending::Died)
     }
 
     async fn ask(&self, ask: Ask) -> Result<(), Gone> {
@@ -136,8 +223,11 @@ pub(crate) struct Pending {
     waiting: BTreeMap<AccountId, Vec<Waiting>>,
 }
 
-/// A command with whoever waits for its verdict.
-type Waiting = (Command, oneshot::Sender<Verdict>);
+struct Waiting {
+    command: Command,
+    /// `None` where another process wrote the command; it reads the verdict from the store.
+    verdict: Option<oneshot::Sender<Verdict>>,
+}
 
 impl Pending {
     pub(crate) fn add(
@@ -146,24 +236,47 @@ impl Pending {
         command: Command,
         verdict: oneshot::Sender<Verdict>,
     ) {
-        self.waiting.entry(account).or_default().push((command, verdict));
+        let waiting = Waiting { command, verdict: Some(verdict) };
+        self.waiting.entry(account).or_default().push(waiting);
+    }
+
+    /// Those that the store holds without a verdict take the place of those that it held before. Returns
+    /// the new ones.
+    pub(crate) fn renew(&mut self, stored: Vec<(AccountId, Command)>) -> Vec<(AccountId, Command)> {
+        for (account, waiting) in &mut self.waiting {
+            let is_stored = |id| stored.iter().any(|(of, known)| of == account && known.id == id);
+            waiting.retain(|one| one.verdict.is_some() || is_stored(one.command.id));
+        }
+        let mut new = stored;
+        new.retain(|(account, command)| {
+            let waiting = self.waiting.entry(*account).or_default();
+            let is_new = waiting.iter().all(|one| one.command.id != command.id);
+            if is_new {
+                waiting.push(Waiting { command: command.clone(), verdict: None });
+            }
+            is_new
+        });
+        new
     }
 
     /// Those of an account.
     pub(crate) fn of(&self, account: AccountId) -> Vec<Command> {
         let waiting = self.waiting.get(&account).into_iter().flatten();
-        waiting.map(|(command, _)| command.clone()).collect()
+        waiting.map(|one| one.command.clone()).collect()
     }
 
     /// The verdict is committed: whoever waits hears it.
     pub(crate) fn give(&mut self, account: AccountId, row: &VerdictRow) {
         let Some(waiting) = self.waiting.get_mut(&account) else { return };
-        let Some(place) = waiting.iter().position(|(command, _)| command.id == row.command) else {
+        let Some(place) = waiting.iter().position(|one| one.command.id == row.command) else {
             return;
         };
-        let (_, verdict) = waiting.remove(place);
+        let Some(verdict) = waiting.remove(place).verdict else { return };
         if verdict.send(row.verdict.clone()).is_err() {
             tracing::debug!(command = %row.command, "nobody waited for the verdict");
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Paper accounts: the simulated exchange on real prices, behind the same door as a real one.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -10,9 +10,15 @@ use tranche_model::{
     balance::{Balance, FeeAsset, FeeRates},
     candle::Tick,
     ids::{AccountId, InstrumentId},
-    record::{Call, Outcome},
+    instrument::Instrument,
+    order::OrderRequest,
+    record::{Call, Outcome, Snapshot},
 };
 use tranche_sim::exchange::{Exchange, LedgerError};
+use tranche_trading::{
+    codec::{self, CodecError},
+    order::{Order, Stage},
+};
 use tranche_venue::venue::{
     KeyReport, Later, PrivateMessage, ReadError, Report, Venue, VenueAccount,
 };
@@ -32,7 +38,17 @@ pub struct Paper {
 #[derive(Debug)]
 struct Inner {
     exchange: Exchange,
+    accounts: BTreeSet<AccountId>,
     streams: BTreeMap<AccountId, mpsc::Sender<PrivateMessage>>,
+}
+
+/// Why a paper account cannot go on from what was committed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TakeOverError {
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
 }
 
 /// One account's way to it.
@@ -44,8 +60,12 @@ struct PaperAccount {
 }
 
 impl Paper {
-    pub fn new(exchange: Exchange, venue: Arc<dyn Venue>) -> Arc<Self> {
-        Arc::new(Self { venue, inner: Mutex::new(Inner { exchange, streams: BTreeMap::new() }) })
+    pub fn new(mut exchange: Exchange, venue: Arc<dyn Venue>) -> Arc<Self> {
+        // Fewer than a thousand trades in a millisecond: those of a former life have lower numbers.
+        let passed = u64::try_from(venue.now().ms()).unwrap_or_default();
+        exchange.number_above(passed.saturating_mul(1000));
+        let inner = Inner { exchange, accounts: BTreeSet::new(), streams: BTreeMap::new() };
+        Arc::new(Self { venue, inner: Mutex::new(inner) })
     }
 
     /// Opens an account with a purse.
@@ -55,8 +75,59 @@ impl Paper {
         (fees, fee_asset): (FeeRates, FeeAsset),
         purse: Vec<Balance>,
     ) -> Result<Box<dyn VenueAccount>, LedgerError> {
-        self.locked().exchange.add_account(account, fees, fee_asset, purse)?;
+        let mut inner = self.locked();
+        inner.exchange.add_account(account, fees, fee_asset, purse)?;
+        inner.accounts.insert(account);
+        drop(inner);
         Ok(Box::new(PaperAccount { paper: Arc::clone(self), account, fees }))
+    }
+
+    /// An account is loaded by a new owner: the exchange that it traded on is gone with the process that ran
+    /// it, and is made again from what was committed. It holds what the books say, and orders that rested
+    /// rest; an order that was on its way has not arrived, and what was traded and not booked was not.
+    pub(crate) fn take_over(
+        &self,
+        account: AccountId,
+        snapshot: &Snapshot,
+    ) -> Result<(), TakeOverError> {
+        if snapshot.account.is_empty() {
+            return Ok(());
+        }
+        let desk = codec::decode_desk(&snapshot.account)?;
+        if !desk.ledger.is_open() {
+            return Ok(());
+        }
+        let now = self.venue.now();
+        let mut inner = self.locked();
+        inner.tell();
+        let exchange = &mut inner.exchange;
+        exchange.empty_account(account, now)?;
+        let holdings = desk.ledger.totals().filter(|(_, total)| total.is_positive());
+        for (asset, total) in holdings {
+            exchange.deposit(account, asset, total)?;
+        }
+        for (_, body) in &snapshot.bots {
+            let bot = codec::decode_bot(body)?;
+            for lane in &bot.lanes {
+                let resting = lane.orders().filter(|(_, order)| rests(order));
+                for (_, order) in resting {
+                    let request = OrderRequest {
+                        client_id: order.client_id,
+                        instrument: lane.instrument,
+                        side: order.side,
+                        kind: order.kind,
+                    };
+                    if let Err(refusal) = exchange.place(account, &request, now) {
+                        // The account asks for it, and learns that it is gone.
+                        tracing::warn!(%account, order = %order.client_id, text = refusal.text,
+                            "a resting order of a paper account could not be put back");
+                    }
+                }
+            }
+        }
+        // Nobody has to be told of what stands already.
+        inner.exchange.take_events().clear();
+        Ok(())
     }
 
     /// The market traded.
@@ -66,9 +137,25 @@ impl Paper {
         inner.tell();
     }
 
+    /// The rules of an instrument changed, or it is the next new one.
+    pub(crate) fn rules(&self, instrument: &Instrument) {
+        let now = self.venue.now();
+        let mut inner = self.locked();
+        let is_known = inner.exchange.replace_instrument(instrument.clone(), now);
+        if !is_known && !inner.exchange.add_instrument(instrument.clone()) {
+            tracing::error!(symbol = %instrument.symbol, "an instrument stands at another place");
+        }
+        inner.tell();
+    }
+
     /// Lets somebody look at the exchange's own books.
     pub fn look<T>(&self, look: impl FnOnce(&Exchange) -> T) -> T {
         look(&self.locked().exchange)
+    }
+
+    /// Whether the account trades here.
+    pub(crate) fn has(&self, account: AccountId) -> bool {
+        self.locked().accounts.contains(&account)
     }
 
     fn call(&self, account: AccountId, call: Call) -> Outcome {
@@ -85,6 +172,11 @@ impl Paper {
     fn locked(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the order rested whole. Of one that was traded in part the rest is gone.
+fn rests(order: &Order) -> bool {
+    order.stage == Stage::Open && order.kind.rests() && order.executed().is_zero()
 }
 
 impl Inner {

@@ -3,13 +3,15 @@
 use std::{
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tranche_model::{
-    ids::{AccountId, Epoch, InstrumentId, Seq, TradeId},
-    record::{Batch, Snapshot},
+    ids::{AccountId, CommandId, Epoch, InstrumentId, Seq, TradeId},
+    record::{Batch, Snapshot, VerdictRow},
 };
 use tranche_sim::memory::{CommitError, Memory};
+use tranche_trading::event::Command;
 use tranche_venue::venue::Later;
 
 /// What a store keeps: ground state, never lost once it says so.
@@ -28,6 +30,29 @@ pub trait Store: fmt::Debug + Send + Sync {
         instrument: InstrumentId,
         trade: TradeId,
     ) -> Later<'_, Result<bool, StoreError>>;
+
+    /// The verdict of a command, once it is written.
+    fn verdict(
+        &self,
+        account: AccountId,
+        command: CommandId,
+    ) -> Later<'_, Result<Option<VerdictRow>, StoreError>>;
+
+    /// Commands of these accounts that other processes wrote and that have no verdict, oldest first.
+    fn commands(
+        &self,
+        accounts: Vec<AccountId>,
+    ) -> Later<'_, Result<Vec<(AccountId, Command)>, StoreError>>;
+
+    /// For how long an account stays ours after it was loaded or its lease renewed. `None` where nobody
+    /// else can have it as long as this process lives.
+    fn lease(&self) -> Option<Duration>;
+
+    /// Renews the leases of these accounts; answers which of them are ours still.
+    fn renew(&self, accounts: Vec<AccountId>) -> Later<'_, Result<Vec<AccountId>, StoreError>>;
+
+    /// Gives the leases back at a graceful end, so that another need not wait for them to run out.
+    fn release(&self, accounts: Vec<AccountId>) -> Later<'_, Result<(), StoreError>>;
 }
 
 /// An account as the store holds it, under its new owner.
@@ -44,6 +69,9 @@ pub enum StoreError {
     /// Another owner, or another commit, was there first.
     #[error("the account stands elsewhere: another owner has it")]
     Stale,
+    /// Another engine has it until its lease runs out.
+    #[error("the account is another engine's: {0}")]
+    Held(String),
     #[error("no such account: {0}")]
     NoAccount(AccountId),
     /// It failed, or nobody knows. A load tells.
@@ -97,6 +125,38 @@ impl Store for MemoryStore {
         trade: TradeId,
     ) -> Later<'_, Result<bool, StoreError>> {
         Box::pin(async move { Ok(self.locked().fill_known(account, instrument, trade)) })
+    }
+
+    fn verdict(
+        &self,
+        account: AccountId,
+        command: CommandId,
+    ) -> Later<'_, Result<Option<VerdictRow>, StoreError>> {
+        Box::pin(async move {
+            let memory = self.locked();
+            let stored = memory.stored(account);
+            Ok(stored.and_then(|stored| stored.verdicts.get(&command).cloned()))
+        })
+    }
+
+    /// No other process sees this memory.
+    fn commands(
+        &self,
+        _: Vec<AccountId>,
+    ) -> Later<'_, Result<Vec<(AccountId, Command)>, StoreError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn lease(&self) -> Option<Duration> {
+        None
+    }
+
+    fn renew(&self, accounts: Vec<AccountId>) -> Later<'_, Result<Vec<AccountId>, StoreError>> {
+        Box::pin(async move { Ok(accounts) })
+    }
+
+    fn release(&self, _: Vec<AccountId>) -> Later<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
     }
 }
 

@@ -262,6 +262,15 @@ impl Instruments {
         self.list.get_mut(cast::index(id.get()))
     }
 
+    /// Adds the next one; `false` when its id is another than the next.
+    pub fn add(&mut self, instrument: Instrument) -> bool {
+        let is_next = cast::index(instrument.id.get()) == self.list.len();
+        if is_next {
+            self.list.push(instrument);
+        }
+        is_next
+    }
+
     pub fn find(&self, symbol: Symbol) -> Option<&Instrument> {
         self.list.iter().find(|instrument| instrument.symbol == symbol)
     }

@@ -124,6 +124,18 @@ impl Exchange {
         Ok(())
     }
 
+    /// Takes back every order of the account and everything that it holds. What it pays stays.
+    pub fn empty_account(&mut self, account: AccountId, now: Timestamp) -> Result<(), LedgerError> {
+        let open = self.orders.open_of(account).map(|order| order.number);
+        for number in open.collect::<Vec<_>>() {
+            self.close(number, OrderStatus::Cancelled, now);
+        }
+        for balance in self.balances(account) {
+            self.move_in(account, balance.asset, negated(balance.total()?))?;
+        }
+        Ok(())
+    }
+
     pub fn deposit(
         &mut self,
         account: AccountId,
@@ -194,6 +206,28 @@ impl Exchange {
         }
         self.set_status(id, status, now);
         true
+    }
+
+    /// Numbers of orders and trades begin above `last`: an exchange that is opened again must not give one
+    /// twice.
+    pub fn number_above(&mut self, last: u64) {
+        self.orders.number_above(last);
+        for market in &mut self.markets {
+            market.last_trade = market.last_trade.max(last);
+        }
+    }
+
+    /// Lists the next instrument; `false` when its id is another than the next.
+    pub fn add_instrument(&mut self, instrument: Instrument) -> bool {
+        let is_next = self.instruments.add(instrument);
+        if is_next {
+            // Its trades are numbered like those of the others.
+            let last_trade = self.markets.iter().map(|market| market.last_trade).max();
+            let mut market = Market::default();
+            market.last_trade = last_trade.unwrap_or_default();
+            self.markets.push(market);
+        }
+        is_next
     }
 
     /// Forgets orders that ended before, their executions and old highs.

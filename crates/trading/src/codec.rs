@@ -68,6 +68,16 @@ pub fn decode_event(bytes: &[u8]) -> Result<Event, CodecError> {
     decode(bytes)
 }
 
+/// An entry of the journal: the event, and why the account did what it did. Who replays needs the event
+/// only, and reads it with [`decode_event`].
+pub fn encode_entry(event: &Event, whys: &[WhyRecord]) -> Result<Vec<u8>, CodecError> {
+    encode(&(event, whys))
+}
+
+pub fn decode_entry(bytes: &[u8]) -> Result<(Event, Vec<WhyRecord>), CodecError> {
+    decode(bytes)
+}
+
 /// What an account wanted done, as bytes.
 pub fn encode_trace(effects: &Effects) -> Result<Vec<u8>, CodecError> {
     encode(&Trace {
@@ -100,4 +110,25 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     }
     let (_rules, value) = postcard::from_bytes::<(u16, T)>(rest).map_err(CodecError::Unreadable)?;
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use tranche_model::{ids::BotId, time::Timestamp};
+
+    use super::*;
+    use crate::why::Why;
+
+    #[test]
+    fn entry_of_the_journal_is_read_as_an_event_too() {
+        let event = Event::Stream { live: true };
+        let (at, why) = (Timestamp::from_ms(7), Why::Quarantined { reason: "a fault".to_owned() });
+        let bot = Some(BotId::new(3));
+        let whys = vec![WhyRecord { at, bot, deal: None, instrument: None, why }];
+
+        let bytes = encode_entry(&event, &whys).unwrap();
+
+        assert_eq!(decode_entry(&bytes).unwrap(), (event.clone(), whys));
+        assert_eq!(decode_event(&bytes).unwrap(), event);
+    }
 }

@@ -56,6 +56,11 @@ impl BotFile {
         Self::of(Document::read(path, &FIELDS)?)
     }
 
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        self.document.text()
+    }
+
     /// Reads the text of a file; `name` is what errors call it.
     pub fn parse(name: &str, text: String) -> Result<Self> {
         Self::of(Document::of(name.to_owned(), text, &FIELDS)?)

@@ -2,6 +2,7 @@
 
 mod exchange;
 mod lab;
+mod serve;
 mod simulate;
 
 use std::path::PathBuf;
@@ -18,6 +19,10 @@ pub(crate) use lab::{
     BacktestTask, FolderOptions, ImportTask, ListTask, MarketOptions, MethodName, ResampleTask,
     ResultOptions, SweepTask,
 };
+pub(crate) use serve::{
+    AccountNamed, AccountTask, AccountWhat, BackupTask, BotNamed, BotTask, BotWhat, DealNamed,
+    DealTask, DealWhat, RestoreTask, SendOptions, ServeTask, StoreOptions, VerifyTask,
+};
 pub(crate) use simulate::SimulateTask;
 
 /// Trading bots that do not lose money to their own mistakes.
@@ -33,6 +38,8 @@ pub(crate) struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   tranche demo
+  tranche serve
+  tranche bot create --account paper examples/first.toml
   tranche backtest --bot examples/dca.toml --candles BTCUSDT-1m.csv.zst
   tranche sweep --bot examples/dca.toml --space examples/space.toml --candles BTCUSDT-1m.csv.zst
   tranche replay run.tranche --text
@@ -66,6 +73,20 @@ pub(crate) enum Task {
     Sweep(Box<SweepTask>),
     /// Watch bots trade on a simulated exchange
     Demo(DemoTask),
+    /// Run bots for good, on a database
+    Serve(Box<ServeTask>),
+    /// Bots of a running server: make, look at, pause, edit
+    Bot(BotTask),
+    /// Deals of a running server: look at, start, cancel, close
+    Deal(DealTask),
+    /// Accounts of a running server: add, look at, pause, kill switch
+    Account(AccountTask),
+    /// Copy the database while it is in use
+    Backup(BackupTask),
+    /// Put a backup back
+    Restore(RestoreTask),
+    /// Look the database through
+    Verify(VerifyTask),
     /// Repeat a recording and compare every decision
     Replay(ReplayTask),
     /// Fetch, import, list and check market data

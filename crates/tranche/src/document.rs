@@ -46,6 +46,10 @@ impl Document {
         Ok(document)
     }
 
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The settings as a value.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
         toml::from_str(&self.text).map_err(|error| self.syntax(&error))

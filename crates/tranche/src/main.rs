@@ -8,6 +8,8 @@ mod dates;
 mod demo;
 mod doctor;
 mod feed;
+mod ground;
+mod keep;
 mod logs;
 mod market;
 mod recording;
@@ -15,10 +17,12 @@ mod replay;
 mod results;
 mod runtime;
 mod secrets;
+mod serve;
 mod settings;
 mod simserver;
 mod simulate;
 mod space_file;
+mod steer;
 mod sweep;
 mod trouble;
 mod venues;
@@ -59,6 +63,34 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             sweep::run(&task, &settings)
         }
         Task::Demo(task) => demo::run(&task, &settings),
+        Task::Serve(task) => {
+            logs::start(&settings)?;
+            serve::run(&task, &settings)
+        }
+        Task::Bot(task) => {
+            logs::start(&settings.quiet())?;
+            steer::bot_task(&task)
+        }
+        Task::Deal(task) => {
+            logs::start(&settings.quiet())?;
+            steer::deal_task(&task)
+        }
+        Task::Account(task) => {
+            logs::start(&settings.quiet())?;
+            steer::account_task(&task, &settings)
+        }
+        Task::Backup(task) => {
+            logs::start(&settings.quiet())?;
+            keep::backup(&task)
+        }
+        Task::Restore(task) => {
+            logs::start(&settings.quiet())?;
+            keep::put_back(&task)
+        }
+        Task::Verify(task) => {
+            logs::start(&settings.quiet())?;
+            keep::verify(&task)
+        }
         Task::Replay(task) => {
             logs::start(&settings)?;
             replay::run(&task)

@@ -3,7 +3,10 @@
 use std::io;
 
 use anyhow::{Context as _, Result};
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::JoinHandle,
+};
 
 /// Enough for one exchange; the machine has other things to do.
 const THREADS: usize = 2;
@@ -17,6 +20,27 @@ pub(crate) fn run<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 pub(crate) fn build() -> Result<Runtime> {
     let built = Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
     built.context("the system gives no threads for sockets and timers")
+}
+
+/// A task that ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Task(JoinHandle<()>);
+
+/// Begins a task that ends by itself. One that dies by a panic takes only its own work with it.
+#[expect(clippy::disallowed_methods, reason = "the one door to the runtime's tasks")]
+pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    tokio::spawn(work)
+}
+
+/// Begins a task that lives as long as what is returned.
+pub(crate) fn keep(work: impl Future<Output = ()> + Send + 'static) -> Task {
+    Task(spawn(work))
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Listens for Ctrl-C and for the signal that ends services.

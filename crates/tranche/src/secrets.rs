@@ -15,6 +15,12 @@ pub(crate) fn from_environment() -> Option<String> {
     std::env::var(VARIABLE).ok().filter(|text| !text.trim().is_empty())
 }
 
+/// The master keys in `TRANCHE_MASTER_KEY`.
+#[expect(clippy::disallowed_methods, reason = "the one reader of this variable")]
+pub(crate) fn master_key_from_environment() -> Option<String> {
+    std::env::var("TRANCHE_MASTER_KEY").ok().filter(|text| !text.trim().is_empty())
+}
+
 /// A key with its secret; `None` when nobody named a key.
 pub(crate) fn credentials(key: Option<&str>, file: Option<&Path>) -> Result<Option<Credentials>> {
     let Some(key) = key.filter(|key| !key.trim().is_empty()) else {
@@ -28,14 +34,27 @@ pub(crate) fn credentials(key: Option<&str>, file: Option<&Path>) -> Result<Opti
     };
     // What was wrong with a key is said without the key.
     let key = ApiKey::new(key).context("key: copy it again from the exchange")?;
-    let text = match file {
-        Some(path) => from_file(path)?,
+    let secret =
+        ApiSecret::new(secret_text(file)?).context("secret: give the file the secret's text")?;
+    Ok(Some(Credentials { name: "command line".to_owned(), key, secret }))
+}
+
+/// Both halves of a key to be sealed, checked; `None` when nobody named a key.
+pub(crate) fn pair(key: Option<&str>, file: Option<&Path>) -> Result<Option<(String, String)>> {
+    if credentials(key, file)?.is_none() {
+        return Ok(None);
+    }
+    let key = key.unwrap_or_default().trim().to_owned();
+    Ok(Some((key, secret_text(file)?)))
+}
+
+fn secret_text(file: Option<&Path>) -> Result<String> {
+    match file {
+        Some(path) => from_file(path),
         None => from_environment().with_context(|| {
             format!("secret: none for the key; add --secret-file FILE, or set {VARIABLE}")
-        })?,
-    };
-    let secret = ApiSecret::new(text).context("secret: give the file the secret's text")?;
-    Ok(Some(Credentials { name: "command line".to_owned(), key, secret }))
+        }),
+    }
 }
 
 fn from_file(path: &Path) -> Result<String> {

@@ -24,7 +24,7 @@ pub(crate) const PAIR: InstrumentId = InstrumentId::new(0);
 /// An exchange with its addresses.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    pub(crate) venue: Binance,
+    pub(crate) venue: Arc<Binance>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) addresses: Addresses,
 }
@@ -99,7 +99,7 @@ pub(crate) fn start(settings: binance::Settings) -> Result<Exchange> {
     let catalog = Arc::new(Catalog::default());
     let clock = Arc::new(SystemClock::new());
     let venue = Binance::start(settings, Arc::clone(&catalog), clock)?;
-    Ok(Exchange { venue, catalog, addresses })
+    Ok(Exchange { venue: Arc::new(venue), catalog, addresses })
 }
 
 impl Exchange {

@@ -6,20 +6,20 @@ use tokio::time::sleep;
 use tranche_model::{
     fill::Fill,
     ids::{AccountId, Ticket},
-    record::{Batch, Call},
+    record::{Batch, Call, Outcome},
 };
 use tranche_trading::{
     dispatch::{Action, Applicant, CallNumber},
     event::Event,
     shard::{Input, Output},
 };
-use tranche_venue::venue::{Topic, Watched};
+use tranche_venue::venue::{Report, Topic, Watched};
 
-use super::{Answered, Engine, Stored};
-use crate::tasks;
+use super::{Answered, Engine, Place, Stored};
+use crate::{lease::now, store::StoreError, tasks};
 
 /// After a store failed, it is asked again.
-const STORE_RETRY: Duration = Duration::from_secs(1);
+pub(super) const STORE_RETRY: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Carries out everything that can be carried out now.
@@ -35,6 +35,7 @@ impl Engine {
             }
             self.turn_dispatch();
         }
+        self.load();
         self.commit();
         self.watch();
         if self.has_more {
@@ -47,13 +48,13 @@ impl Engine {
         self.dispatch.next_time().is_some_and(|due| due <= now)
     }
 
-    fn carry_out(&mut self, output: Output) {
+    pub(super) fn carry_out(&mut self, output: Output) {
         let now = self.venue.now();
         match output {
             Output::Commit { ticket, batch } => self.commits.push((ticket, *batch)),
             Output::Reload { account } => {
                 self.running.stored = self.running.stored.saturating_add(1);
-                self.load(account, Duration::ZERO);
+                self.reloads.push(account);
             }
             Output::Call { account, user, lane, call } => {
                 self.running.calls = self.running.calls.saturating_add(1);
@@ -98,10 +99,13 @@ impl Engine {
         self.running.calls = self.running.calls.saturating_sub(gone);
         if let Some(owned) = self.owned.get_mut(&account) {
             owned.life = owned.life.saturating_add(1);
+            if owned.place == Place::Loaded {
+                owned.place = Place::Stored;
+            }
         }
     }
 
-    fn turn_dispatch(&mut self) {
+    pub(super) fn turn_dispatch(&mut self) {
         let mut actions = Vec::new();
         self.dispatch.advance(self.venue.now(), &mut actions);
         for action in actions {
@@ -118,15 +122,32 @@ impl Engine {
         }
     }
 
-    fn transmit(&self, number: CallNumber, account: AccountId, call: Call) {
+    fn transmit(&mut self, number: CallNumber, account: AccountId, call: Call) {
         let Some(owned) = self.owned.get(&account) else { return };
-        let (venue, life) = (Arc::clone(&owned.venue), owned.life);
-        let answers = self.answers.into.clone();
-        tasks::spawn("call", async move {
-            let report = venue.call(call).await;
-            // The queue has a place for each call in flight; when it is gone, so is the engine.
-            drop(answers.send(Answered { number, account, call, life, report }).await);
-        });
+        let (venue, lease, life) = (Arc::clone(&owned.venue), Arc::clone(&owned.lease), owned.life);
+        let is_held = owned.is_held && !call.is_question();
+        self.in_flight = self.in_flight.saturating_add(1);
+        self.running.sent = self.running.sent.saturating_add(1);
+        let answered = move |report, is_withheld| Answered {
+            number,
+            account,
+            call,
+            life,
+            report,
+            is_withheld,
+        };
+        let work = async move {
+            // The last look before the write: this task may have waited for long, or the whole process.
+            if is_held || !lease.is_held() {
+                return answered(Report::bare(Outcome::NotSent), true);
+            }
+            if let Call::Place { request, .. } = call {
+                tracing::info!(%account, order = %request.client_id, "order sent");
+            }
+            answered(venue.call(call).await, false)
+        };
+        let dead = answered(Report::bare(Outcome::Unknown), false);
+        tasks::deliver("call", self.answers.into.clone(), work, dead);
     }
 
     /// One transaction for all accounts that have something, once the one before is answered.
@@ -139,34 +160,32 @@ impl Engine {
             std::mem::take(&mut self.commits).into_iter().unzip();
         let count = u32::try_from(tickets.len()).unwrap_or(u32::MAX);
         self.running.stored = self.running.stored.saturating_add(count);
-        let (store, stored) = (Arc::clone(&self.store), self.stored.into.clone());
-        tasks::spawn("commit", async move {
-            let results = store.commit(batches).await;
-            let results = tickets.into_iter().zip(results).collect();
-            drop(stored.send(Stored::Committed(results)).await);
-        });
-    }
-
-    fn load(&self, account: AccountId, pause: Duration) {
-        let (store, stored) = (Arc::clone(&self.store), self.stored.into.clone());
-        tasks::spawn("load", async move {
-            sleep(pause).await;
-            let result = store.load(account).await;
-            drop(stored.send(Stored::Loaded(account, result)).await);
-        });
-    }
-
-    pub(super) fn load_later(&self, account: AccountId) {
-        self.load(account, STORE_RETRY);
+        self.running.commits = self.running.commits.saturating_add(1);
+        let asked = now();
+        let lost = || Err(StoreError::Failed("the task of the commit died".to_owned()));
+        let dead = tickets.iter().map(|ticket| (*ticket, lost())).collect();
+        let dead = Stored::Committed { asked, results: dead };
+        let store = Arc::clone(&self.store);
+        let work = async move {
+            let mut results = store.commit(batches).await.into_iter();
+            // A ticket without an answer stands nowhere: the account is loaded anew.
+            let silent = || Err(StoreError::Failed("the store gave no answer".to_owned()));
+            let answer = |ticket| (ticket, results.next().unwrap_or_else(silent));
+            Stored::Committed { asked, results: tickets.into_iter().map(answer).collect() }
+        };
+        tasks::deliver("commit", self.stored.into.clone(), work, dead);
     }
 
     fn look_up(&self, account: AccountId, fill: Fill, pause: Duration) {
-        let (store, stored) = (Arc::clone(&self.store), self.stored.into.clone());
-        tasks::spawn("look up", async move {
+        let store = Arc::clone(&self.store);
+        let work = async move {
             sleep(pause).await;
             let result = store.fill_known(account, fill.instrument, fill.trade_id).await;
-            drop(stored.send(Stored::Known(account, fill, result)).await);
-        });
+            Stored::Known(account, fill, result)
+        };
+        let died = StoreError::Failed("the task of the question died".to_owned());
+        let dead = Stored::Known(account, fill, Err(died));
+        tasks::deliver("look up", self.stored.into.clone(), work, dead);
     }
 
     pub(super) fn look_up_later(&self, account: AccountId, fill: Fill) {
@@ -185,6 +204,7 @@ impl Engine {
             return;
         }
         self.polls.keep(|instrument| wished.contains(&(*instrument, Topic::Trades)));
+        self.count_dark();
         match self.market.control.watch(wished.clone()) {
             Ok(()) => self.watched = wished,
             Err(error) => tracing::error!(%error, "the market cannot be watched"),

@@ -71,6 +71,11 @@ impl Polls {
         }
     }
 
+    /// Instruments that no stream tells of at present.
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.down.len()).unwrap_or(u32::MAX)
+    }
+
     /// Whether to ask now.
     fn is_due(&self, now: Timestamp) -> bool {
         !self.is_asking && self.ask_at.is_some_and(|due| due <= now)
@@ -130,11 +135,11 @@ impl Engine {
         self.polls.is_asking = true;
         self.running.polls = self.running.polls.saturating_add(1);
         let instruments = self.polls.down.keys().copied().collect();
-        let (venue, polled) = (Arc::clone(&self.venue), self.polled.into.clone());
-        tasks::spawn("prices", async move {
-            let result = venue.prices(instruments).await;
-            drop(polled.send(Polled { asked_at: now, result }).await);
-        });
+        let venue = Arc::clone(&self.venue);
+        let work = async move { Polled { asked_at: now, result: venue.prices(instruments).await } };
+        let died = ReadError::Unreadable("the task of the question died".to_owned());
+        let dead = Polled { asked_at: now, result: Err(died) };
+        tasks::deliver("prices", self.polled.into.clone(), work, dead);
     }
 
     pub(super) fn polled(&mut self, polled: Polled) {

@@ -1,28 +1,38 @@
 //! What comes in: answers, the store's word, private news, questions of the outside, the market.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use tokio::time::sleep;
 use tranche_model::{
     candle::Tick,
     fill::Fill,
-    ids::AccountId,
+    ids::{AccountId, InstrumentId},
     record::{Outcome, Reply},
 };
 use tranche_trading::{event::Event, shard::Input};
 use tranche_venue::venue::{LostReason, MarketEvent, PrivateMessage, VenueAccount};
 
-use super::{Answered, Ask, Engine, Owned, Stored};
+use super::{Answered, Ask, Engine, Owned, Place, Stored};
 use crate::{
-    store::{Loaded, StoreError},
+    handle::Owning,
+    lease::{Lease, now},
+    store::StoreError,
     tasks,
 };
 
+/// A private stream that ended is begun anew after this pause.
+const STREAM_PAUSE: Duration = Duration::from_secs(1);
+
 impl Engine {
     pub(super) fn answered(&mut self, answered: Answered) {
-        let Answered { number, account, call, life, report } = answered;
+        let Answered { number, account, call, life, report, is_withheld } = answered;
         let now = self.venue.now();
         let counted = self.weights.of(&call);
         self.dispatch.spent(report.spent.saturating_sub(counted), now);
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.running.withheld = self.running.withheld.saturating_add(u64::from(is_withheld));
+        let is_unknown = report.outcome == Outcome::Unknown;
+        self.running.unknown = self.running.unknown.saturating_add(u64::from(is_unknown));
         if let Some(used) = report.used_weight {
             self.dispatch.weight_report(number, used, now);
         }
@@ -47,8 +57,15 @@ impl Engine {
 
     pub(super) fn stored(&mut self, stored: Stored) {
         match stored {
-            Stored::Committed(results) => {
+            Stored::Committed { asked, results } => {
                 self.in_commit = 0;
+                let took = now().saturating_duration_since(asked).as_micros();
+                self.running.commit_micros.add(u64::try_from(took).unwrap_or(u64::MAX));
+                let is_whole = results.iter().all(|(_, result)| result.is_ok());
+                self.running.commits_failed =
+                    self.running.commits_failed.saturating_add(u64::from(!is_whole));
+                self.running.commits_failing =
+                    if is_whole { 0 } else { self.running.commits_failing.saturating_add(1) };
                 for (ticket, result) in results {
                     self.running.stored = self.running.stored.saturating_sub(1);
                     if let Err(error) = &result {
@@ -62,29 +79,10 @@ impl Engine {
                     });
                 }
             }
-            Stored::Loaded(account, result) => self.loaded(account, result),
+            Stored::Loaded(loads) => loads.into_iter().for_each(|load| self.loaded(load)),
             Stored::Known(account, fill, result) => self.known(account, fill, result),
-        }
-    }
-
-    fn loaded(&mut self, account: AccountId, result: Result<Loaded, StoreError>) {
-        match result {
-            Ok(Loaded { epoch, seq, snapshot }) => {
-                self.running.stored = self.running.stored.saturating_sub(1);
-                let snapshot = Box::new(snapshot);
-                self.input(Input::Loaded { account, epoch, seq, snapshot });
-                self.is_watched_stale = true;
-                if self.owned.get(&account).is_some_and(|owned| !owned.is_live) {
-                    self.event(account, Event::Stream { live: false });
-                }
-                for command in self.pending.of(account) {
-                    self.event(account, Event::Command(command));
-                }
-            }
-            Err(error) => {
-                tracing::error!(%account, %error, "the account cannot be loaded; tried again");
-                self.load_later(account);
-            }
+            Stored::Commands(result) => self.told_commands(result),
+            Stored::Renewed { asked, accounts, ours } => self.renewed(asked, &accounts, ours),
         }
     }
 
@@ -119,9 +117,16 @@ impl Engine {
 
     pub(super) fn asked(&mut self, ask: Option<Ask>) {
         match ask {
-            Some(Ask::Own { account, settings, venue }) => {
-                self.own(account, Arc::from(venue));
-                self.input(Input::Own { account, settings });
+            Some(Ask::Own(owning)) => {
+                for Owning { account, settings, venue, is_held } in owning {
+                    self.own(account, Arc::from(venue), is_held);
+                    self.input(Input::Own { account, settings: Box::new(settings) });
+                }
+            }
+            Some(Ask::Hold { account, is_held }) => {
+                if let Some(owned) = self.owned.get_mut(&account) {
+                    owned.is_held = is_held;
+                }
             }
             Some(Ask::Command { account, command, verdict }) => {
                 self.pending.add(account, command.clone(), verdict);
@@ -129,29 +134,61 @@ impl Engine {
                 self.event(account, Event::Command(command));
                 self.is_watched_stale = true;
             }
+            Some(Ask::Sync) => {
+                // A live stream that is told to be live makes an account read everything.
+                let live = self.owned.iter().filter(|(_, owned)| owned.is_live);
+                for account in live.map(|(account, _)| *account).collect::<Vec<_>>() {
+                    self.event(account, Event::Stream { live: true });
+                }
+            }
             Some(Ask::Evict(account)) => self.input(Input::Evict { account }),
-            Some(Ask::Rules(instrument)) => self.input(Input::Rules(instrument)),
+            Some(Ask::Rules(instrument)) => {
+                if let Some(paper) = &self.paper {
+                    paper.rules(&instrument);
+                }
+                self.input(Input::Rules(instrument));
+            }
             Some(Ask::Look(look)) => look(&self.shard, &self.running),
             // Nobody can ask any more.
             Some(Ask::Stop) | None => self.is_over = true,
         }
     }
 
-    /// Listens to the account's private news from now on.
-    fn own(&mut self, account: AccountId, venue: Arc<dyn VenueAccount>) {
-        let mut stream = venue.private_stream();
-        let former = self.owned.get(&account).map_or(0, |former| former.life);
-        self.owned.insert(account, Owned { venue, life: former, is_live: false });
-        let privates = self.privates.into.clone();
-        tasks::spawn("private news", async move {
-            while let Some(message) = stream.recv().await {
-                if privates.send((account, message)).await.is_err() {
-                    return;
+    /// Listens to the account's private news from now on. A stream that ends is begun anew.
+    fn own(&mut self, account: AccountId, venue: Arc<dyn VenueAccount>, is_held: bool) {
+        let (privates, door) = (self.privates.into.clone(), Arc::clone(&venue));
+        let news = tasks::keep("private news", move || {
+            let (privates, door) = (privates.clone(), Arc::clone(&door));
+            async move {
+                while !privates.is_closed() {
+                    let mut stream = door.private_stream();
+                    while let Some(message) = stream.recv().await {
+                        if privates.send((account, message)).await.is_err() {
+                            return;
+                        }
+                    }
+                    let lost = PrivateMessage::Lost { reason: LostReason::Ended };
+                    drop(privates.send((account, lost)).await);
+                    sleep(STREAM_PAUSE).await;
                 }
             }
-            let lost = PrivateMessage::Lost { reason: LostReason::Ended };
-            drop(privates.send((account, lost)).await);
         });
+        let former = self.owned.remove(&account);
+        let (life, lease) = match former {
+            Some(former) => (former.life, former.lease),
+            None => (0, Arc::new(Lease::new())),
+        };
+        let owned = Owned {
+            venue,
+            lease,
+            life,
+            is_live: false,
+            place: Place::Elsewhere,
+            is_held,
+            _news: news,
+        };
+        self.owned.insert(account, owned);
+        self.running.owned = u32::try_from(self.owned.len()).unwrap_or(u32::MAX);
     }
 
     /// A price came: paper orders meet it first, as those at an exchange do.
@@ -170,16 +207,26 @@ impl Engine {
             }
             MarketEvent::Gap { instruments, reason } => {
                 tracing::warn!(instruments = instruments.len(), %reason, "gap in the market data");
-                for instrument in self.polls.lost(instruments, self.venue.now()) {
-                    self.input(Input::Gap(instrument));
-                }
+                self.gap(instruments);
             }
             MarketEvent::Live(instruments) => {
                 tracing::info!(instruments = instruments.len(), "market data is live");
                 self.polls.back(&instruments);
+                self.count_dark();
             }
             // Triggers use the last trade; books and candles serve others.
             MarketEvent::Best(_) | MarketEvent::Candle { .. } => {}
         }
+    }
+
+    pub(super) fn gap(&mut self, instruments: Vec<InstrumentId>) {
+        for instrument in self.polls.lost(instruments, self.venue.now()) {
+            self.input(Input::Gap(instrument));
+        }
+        self.count_dark();
+    }
+
+    pub(super) fn count_dark(&mut self) {
+        self.running.dark = self.polls.count();
     }
 }

@@ -2,8 +2,11 @@
 #![cfg(test)]
 
 mod exact;
+mod faults;
+mod golden;
 #[path = "../../../venue/tests/conformance/impostor.rs"]
 mod impostor;
 mod outages;
+mod paper;
 mod scene;
 mod wire;

@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tranche_engine::{Engine, Handle, Setup, Told, store::MemoryStore};
+use tokio::sync::mpsc::Receiver;
+use tranche_engine::{
+    Engine, Handle, Setup, Told,
+    store::{MemoryStore, Store},
+};
 use tranche_model::{
     asset::{Asset, Symbol},
     balance::{Balance, FeeAsset},
@@ -44,15 +48,48 @@ pub(crate) struct Scene {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) instruments: Instruments,
     pub(crate) auditor: Auditor,
-    news: tokio::sync::mpsc::Receiver<Told>,
+    news: Receiver<Told>,
     last_command: u128,
 }
 
 impl Scene {
     pub(crate) async fn new(change: impl FnOnce(&mut Settings)) -> Self {
-        let mut scene = Self::unready(change, &Detour::default()).await;
+        Self::with_store(change, |memory| memory).await
+    }
+
+    /// With a store that may fail in front of the one in memory.
+    pub(crate) async fn with_store<S: Store + 'static>(
+        change: impl FnOnce(&mut Settings),
+        front: impl FnOnce(Arc<MemoryStore>) -> Arc<S>,
+    ) -> Self {
+        let server = server(change).await;
+        let store = memory();
+        let front = front(Arc::clone(&store));
+        let mut scene = Self::begin(server, store, front, &Detour::default()).await;
         scene.ready().await;
         scene
+    }
+
+    /// Without waiting for anything; some of the exchange's addresses may lead elsewhere.
+    pub(crate) async fn unready(change: impl FnOnce(&mut Settings), detour: &Detour) -> Self {
+        Self::over(server(change).await, memory(), detour).await
+    }
+
+    /// An engine that takes over what a store holds.
+    pub(crate) async fn over(server: Running, store: Arc<MemoryStore>, detour: &Detour) -> Self {
+        let front = Arc::clone(&store);
+        Self::begin(server, store, front, detour).await
+    }
+
+    async fn begin(
+        server: Running,
+        store: Arc<MemoryStore>,
+        front: Arc<dyn Store>,
+        detour: &Detour,
+    ) -> Self {
+        let instruments = Instruments::new(vec![instrument()]).unwrap();
+        let (engine, news) = start(&server, front, detour).await;
+        Self { server, engine, store, instruments, auditor: Auditor::new(), news, last_command: 0 }
     }
 
     pub(crate) async fn ready(&mut self) {
@@ -60,40 +97,10 @@ impl Scene {
             .await;
     }
 
-    /// Without waiting for anything; some of the exchange's addresses may lead elsewhere.
-    pub(crate) async fn unready(change: impl FnOnce(&mut Settings), detour: &Detour) -> Self {
-        let key = KeySettings::new("key", KeySecret::Hmac(SECRET.to_owned()));
-        let account = AccountSettings::new("ours", vec![key], vec![purse("USDT", 10_000)]);
-        let mut settings = Settings::new(vec![instrument()], vec![account]);
-        settings.speed = Speed::Stepped;
-        change(&mut settings);
-        let server = Server::bind(settings, quiet(), Arc::new(SystemClock)).await.unwrap().start();
-        let store = Arc::new(MemoryStore::default());
-        store.add_account(OURS);
-        Self::over(server, store, detour).await
-    }
-
-    /// An engine that takes over what a store holds.
-    pub(crate) async fn over(server: Running, store: Arc<MemoryStore>, detour: &Detour) -> Self {
-        let instruments = Instruments::new(vec![instrument()]).unwrap();
-        let venue = venue(&server, detour).await;
-        let (engine, news) = Engine::start(Setup {
-            instruments: instruments.clone(),
-            shard: Options::default(),
-            limits: Limits::default(),
-            venue: Arc::clone(&venue),
-            store: Arc::<MemoryStore>::clone(&store),
-            paper: None,
-        });
-        let credentials = Credentials {
-            name: "test".to_owned(),
-            key: ApiKey::new("key").unwrap(),
-            secret: ApiSecret::new(SECRET.to_owned()).unwrap(),
-        };
-        let installation = Installation::new(3);
-        let account = venue.account(credentials, installation).unwrap();
-        engine.own(OURS, terms(installation), account).await.unwrap();
-        Self { server, engine, store, instruments, auditor: Auditor::new(), news, last_command: 0 }
+    /// Another life on the same store.
+    pub(crate) async fn start_anew(&mut self) {
+        (self.engine, self.news) =
+            start(&self.server, Arc::<MemoryStore>::clone(&self.store), &Detour::default()).await;
     }
 
     pub(crate) async fn command(&mut self, body: CommandBody) -> Result<(), String> {
@@ -128,7 +135,7 @@ impl Scene {
         what: &str,
         holds: fn(&Account) -> bool,
     ) {
-        for _ in 0..300 {
+        for _ in 0..900 {
             if let Some(price) = price {
                 self.price(price);
             }
@@ -139,7 +146,7 @@ impl Scene {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         let account = self.engine.look(|shard, _| shard.account(OURS).cloned()).await.unwrap();
-        panic!("in 30 s it never was so that {what}: {account:#?}");
+        panic!("in 90 s it never was so that {what}: {account:#?}");
     }
 
     /// Waits until nothing is under way, and compares both sides' books.
@@ -200,7 +207,54 @@ pub(crate) struct Detour {
     pub(crate) market: Option<String>,
 }
 
-async fn venue(server: &Running, detour: &Detour) -> Arc<dyn Venue> {
+/// A store that knows the account, and nothing of it.
+fn memory() -> Arc<MemoryStore> {
+    let store = Arc::new(MemoryStore::default());
+    store.add_account(OURS);
+    store
+}
+
+/// An exchange with one account.
+pub(crate) async fn server(change: impl FnOnce(&mut Settings)) -> Running {
+    let key = KeySettings::new("key", KeySecret::Hmac(SECRET.to_owned()));
+    let account = AccountSettings::new("ours", vec![key], vec![purse("USDT", 10_000)]);
+    let mut settings = Settings::new(vec![instrument()], vec![account]);
+    settings.speed = Speed::Stepped;
+    change(&mut settings);
+    Server::bind(settings, quiet(), Arc::new(SystemClock)).await.unwrap().start()
+}
+
+/// An engine that owns the account.
+async fn start(
+    server: &Running,
+    store: Arc<dyn Store>,
+    detour: &Detour,
+) -> (Handle, Receiver<Told>) {
+    let venue = venue_by(server, Arc::new(Catalog::new([listed()])), detour).await;
+    let (engine, news) = Engine::start(Setup {
+        instruments: Instruments::new(vec![instrument()]).unwrap(),
+        shard: Options::default(),
+        limits: Limits::default(),
+        venue: Arc::clone(&venue),
+        store,
+        paper: None,
+    });
+    let credentials = Credentials {
+        name: "test".to_owned(),
+        key: ApiKey::new("key").unwrap(),
+        secret: ApiSecret::new(SECRET.to_owned()).unwrap(),
+    };
+    let installation = Installation::new(3);
+    let account = venue.account(credentials, installation).unwrap();
+    engine.own(OURS, terms(installation), account).await.unwrap();
+    (engine, news)
+}
+
+pub(crate) async fn venue(server: &Running, catalog: Arc<Catalog>) -> Arc<dyn Venue> {
+    venue_by(server, catalog, &Detour::default()).await
+}
+
+async fn venue_by(server: &Running, catalog: Arc<Catalog>, detour: &Detour) -> Arc<dyn Venue> {
     let address = server.exchange_address();
     let mut settings = LIVE.settings().unwrap();
     let own = (format!("http://{address}"), format!("ws://{address}"));
@@ -209,8 +263,6 @@ async fn venue(server: &Running, detour: &Detour) -> Arc<dyn Venue> {
     settings.rest = Address::http(rest, false).unwrap();
     settings.market_socket = Address::socket(market, false).unwrap();
     settings.api_socket = Address::socket(&format!("{socket}/ws-api/v3"), false).unwrap();
-    let listed = Listed { text: "AAAUSDT".to_owned(), instrument: instrument() };
-    let catalog = Arc::new(Catalog::new([listed]));
     let venue = Binance::start(settings, catalog, Arc::new(clock::SystemClock::new())).unwrap();
     if detour.all.is_none() {
         venue.sync_clock().await.unwrap();
@@ -218,7 +270,11 @@ async fn venue(server: &Running, detour: &Detour) -> Arc<dyn Venue> {
     Arc::new(venue)
 }
 
-fn terms(installation: Installation) -> event::Settings {
+pub(crate) fn listed() -> Listed {
+    Listed { text: "AAAUSDT".to_owned(), instrument: instrument() }
+}
+
+pub(crate) fn terms(installation: Installation) -> event::Settings {
     let rate = tranche_model::money::Fraction::new(rust_decimal::Decimal::new(1, 3));
     event::Settings {
         user: UserId::new(1),
@@ -229,7 +285,7 @@ fn terms(installation: Installation) -> event::Settings {
     }
 }
 
-fn purse(name: &str, units: i64) -> Balance {
+pub(crate) fn purse(name: &str, units: i64) -> Balance {
     Balance {
         asset: Asset::parse(name).unwrap(),
         free: Amount::new(units.into()),

@@ -146,6 +146,10 @@ impl Orders {
         order
     }
 
+    pub(super) fn number_above(&mut self, last: Number) {
+        self.last = self.last.max(last);
+    }
+
     pub(super) fn get(&self, number: Number) -> Option<&Order> {
         self.all.get(&number)
     }

@@ -25,6 +25,7 @@ use tranche_model::{
 };
 
 pub use port::{Durability, Input, Options, Output};
+pub use seat::has_exits;
 
 use self::{
     seat::{Failure, Seat},
@@ -410,9 +411,11 @@ impl Shard {
 
     fn rules(&mut self, instrument: Instrument, now: Timestamp, out: &mut Vec<Output>) {
         let id = instrument.id;
-        match Arc::make_mut(&mut self.instruments).get_mut(id) {
-            Some(known) => *known = instrument.clone(),
-            None => return,
+        let instruments = Arc::make_mut(&mut self.instruments);
+        if let Some(known) = instruments.get_mut(id) {
+            *known = instrument.clone();
+        } else if !instruments.add(instrument.clone()) {
+            return;
         }
         self.ruled.insert(id);
         let event = Event::Rules(Box::new(instrument));

@@ -46,6 +46,7 @@ pub enum Input {
     Committed(Ticket),
     /// Failed, or nobody knows.
     CommitFailed(Ticket),
+    /// The rules of an instrument changed, or it is the next new one.
     Rules(Box<Instrument>),
     /// Goes on with a burst that [`Output::More`] announced.
     More,

@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use tranche_model::{
     client_order_id::ClientOrderId,
     ids::{AccountId, BotId, Epoch, Seq, Ticket},
+    money::Qty,
+    order::Side,
     record::{Batch, Call, JournalRow, PrivateEvent, Snapshot, SnapshotRow},
     time::{Millis, Timestamp},
 };
@@ -12,6 +14,7 @@ use tranche_model::{
 use super::Output;
 use crate::{
     account::Account,
+    bot::Lane,
     codec::{self, CodecError},
     event::{Command, CommandBody, Effects, Event, Scope, Settings},
 };
@@ -95,7 +98,7 @@ impl Seat {
         recorded: Option<Output>,
         effects: &mut Effects,
     ) -> Result<(), CodecError> {
-        let body = codec::encode_event(event)?;
+        let body = codec::encode_entry(event, &effects.whys)?;
         let (epoch, seq_before) = (self.epoch, self.seq);
         self.seq = self.seq.next();
         let seq = self.seq;
@@ -242,6 +245,22 @@ pub(super) fn read(
         bots.insert(*bot, codec::decode_bot(body)?);
     }
     Ok(Account::from_parts(desk, bots))
+}
+
+/// Whether the account has something to sell, or an order out that sells: those are looked after first.
+/// What cannot be read is nothing here; loading it says so.
+pub fn has_exits(snapshot: &Snapshot) -> bool {
+    snapshot.bots.iter().any(|(_, body)| {
+        let bot = codec::decode_bot(body);
+        bot.is_ok_and(|bot| bot.lanes.iter().any(has_exit))
+    })
+}
+
+fn has_exit(lane: &Lane) -> bool {
+    let holds = lane.deal.as_ref().map(|deal| deal.position.held());
+    // Books that cannot be added up are no reason to wait.
+    let holds = holds.is_some_and(|held| held.map_or(true, Qty::is_positive));
+    holds || lane.orders().any(|(_, order)| order.side == Side::Sell)
 }
 
 /// The bot that an event is for.

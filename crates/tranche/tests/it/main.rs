@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod backtest;
+mod crash;
 mod data;
 mod demo;
 mod depot;
@@ -9,11 +10,13 @@ mod doctor;
 mod fuzz;
 #[path = "../../../venue/tests/conformance/impostor.rs"]
 mod impostor;
+mod patience;
 mod peer;
 mod place;
 mod python;
 mod refusals;
 mod replay;
+mod serve;
 mod server;
 mod simserver;
 mod simulate;

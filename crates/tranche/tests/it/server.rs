@@ -68,6 +68,16 @@ impl Server {
         answer
     }
 
+    /// What the control address shows.
+    pub(crate) fn get(&self, path: &str) -> serde_json::Value {
+        let host = self.control.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(host).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
+    }
+
     /// Sends a signal and waits for the end.
     pub(crate) fn end(mut self, signal: &str) -> Told {
         send(signal, self.child.id());

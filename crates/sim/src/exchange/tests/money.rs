@@ -108,3 +108,54 @@ fn only_what_is_free_can_be_withdrawn() {
     assert_eq!(exchange.holds(ANN, "BTC"), "0+4");
     assert_eq!(exchange.audit(), Ok(()));
 }
+
+#[test]
+fn an_emptied_account_holds_nothing_and_can_begin_again() {
+    let mut exchange = exchange();
+    exchange.put(ANN, 1, Side::Buy, limit("100", "2")).unwrap();
+
+    exchange.empty_account(ANN, at(1)).unwrap();
+
+    assert_eq!(exchange.open_orders(ANN), []);
+    assert_eq!(
+        (exchange.holds(ANN, "USDT"), exchange.holds(ANN, "BTC")),
+        ("0+0".into(), "0+0".into())
+    );
+    assert_eq!(exchange.holds(BOB, "USDT"), "10000+0");
+    exchange.deposit(ANN, asset("USDT"), amount("300")).unwrap();
+    exchange.put(ANN, 1, Side::Buy, limit("100", "2")).unwrap();
+    assert_eq!(exchange.holds(ANN, "USDT"), "100+200");
+    assert_eq!(exchange.audit(), Ok(()));
+}
+
+#[test]
+fn numbers_of_a_former_life_are_not_given_again() {
+    let mut exchange = exchange();
+    exchange.number_above(5_000);
+    exchange.trade(&tick("100", 0));
+
+    let placed = exchange.put(ANN, 1, Side::Buy, market("1")).unwrap();
+
+    assert_eq!(placed.report.venue_id.get(), 5_001);
+    assert_eq!(placed.fills[0].trade_id.get(), 5_001);
+}
+
+#[test]
+fn a_new_instrument_is_traded_like_the_others() {
+    let mut exchange = exchange();
+    let id = InstrumentId::new(1);
+    let new = |id| Instrument { id, symbol: Symbol::parse("ETH/USDT").unwrap(), ..btc_usdt() };
+
+    assert!(!exchange.add_instrument(new(InstrumentId::new(2))), "a place would stay empty");
+    assert!(exchange.add_instrument(new(id)));
+    exchange.trade(&Tick { instrument: id, ..tick("10", 0) });
+    let placed = exchange.place(
+        ANN,
+        &OrderRequest { instrument: id, ..request(1, Side::Buy, market("2")) },
+        at(0),
+    );
+
+    assert_eq!(shown(&placed.unwrap()), ["2@10"]);
+    assert_eq!(exchange.holds(ANN, "ETH"), "2+0");
+    assert_eq!(exchange.audit(), Ok(()));
+}

@@ -1,0 +1,136 @@
+//! Accounts out of the store, those with something to sell first.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{StreamExt as _, stream};
+use tokio::time::{Instant, sleep};
+use tranche_model::{
+    ids::{AccountId, CommandId},
+    record::VerdictRow,
+};
+use tranche_trading::{
+    event::Event,
+    shard::{self, Input},
+};
+
+use super::{Engine, Place, Stored, carry::STORE_RETRY};
+use crate::{
+    lease::now,
+    store::{Loaded, Store, StoreError},
+    tasks,
+};
+
+/// How many accounts the store is asked for at the same time.
+const ABREAST: usize = 8;
+
+/// The store's answer for one account.
+pub(super) struct Load {
+    account: AccountId,
+    /// When the store was asked: its lease counts from there.
+    asked: Instant,
+    result: Result<Loaded, StoreError>,
+    /// Of commands whose commit stands, but whose answer was lost.
+    verdicts: Vec<VerdictRow>,
+}
+
+/// Which account, and which of its commands somebody waits for.
+type Wish = (AccountId, Vec<CommandId>);
+
+impl Engine {
+    /// Asks for all accounts that are to be loaded.
+    pub(super) fn load(&mut self) {
+        let accounts = std::mem::take(&mut self.reloads);
+        if !accounts.is_empty() {
+            self.ask_for(accounts, Duration::ZERO);
+        }
+    }
+
+    fn ask_for(&self, accounts: Vec<AccountId>, pause: Duration) {
+        let died = || StoreError::Failed("the task of the load died".to_owned());
+        let dead = accounts.iter().map(|account| Load {
+            account: *account,
+            asked: now(),
+            result: Err(died()),
+            verdicts: Vec::new(),
+        });
+        let dead = Stored::Loaded(dead.collect());
+        let wishes: Vec<Wish> = accounts
+            .into_iter()
+            .map(|account| (account, self.pending.of(account).iter().map(|one| one.id).collect()))
+            .collect();
+        let store = Arc::clone(&self.store);
+        let work = async move {
+            sleep(pause).await;
+            let loads = wishes.into_iter().map(|wish| load_one(&*store, wish));
+            let mut loads: Vec<Load> = stream::iter(loads).buffered(ABREAST).collect().await;
+            if 1 < loads.len() {
+                loads.sort_by_cached_key(|load| !load.has_exits());
+            }
+            Stored::Loaded(loads)
+        };
+        tasks::deliver("load", self.stored.into.clone(), work, dead);
+    }
+
+    pub(super) fn loaded(&mut self, load: Load) {
+        let Load { account, asked, result, verdicts } = load;
+        let Loaded { epoch, seq, snapshot } = match result {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                self.not_loaded(account, &error);
+                return;
+            }
+        };
+        self.running.stored = self.running.stored.saturating_sub(1);
+        let term = self.store.lease();
+        let Some(owned) = self.owned.get_mut(&account) else { return };
+        owned.lease.hold(asked, term);
+        let is_live = owned.is_live;
+        let is_fresh = std::mem::replace(&mut owned.place, Place::Loaded) == Place::Elsewhere;
+        if let Some(paper) = self.paper.as_ref().filter(|paper| is_fresh && paper.has(account))
+            && let Err(error) = paper.take_over(account, &snapshot)
+        {
+            tracing::error!(%account, %error, "the paper account begins with other books than ours");
+        }
+        for row in &verdicts {
+            self.pending.give(account, row);
+        }
+        self.input(Input::Loaded { account, epoch, seq, snapshot: Box::new(snapshot) });
+        self.is_watched_stale = true;
+        if !is_live {
+            self.event(account, Event::Stream { live: false });
+        }
+        for command in self.pending.of(account) {
+            self.event(account, Event::Command(command));
+        }
+    }
+
+    /// Asked again after a pause: the store may come back, the other engine's lease may run out.
+    fn not_loaded(&self, account: AccountId, error: &StoreError) {
+        match error {
+            StoreError::Held(_) => tracing::debug!(%account, %error, "waits for its turn"),
+            StoreError::Stale | StoreError::NoAccount(_) | StoreError::Failed(_) => {
+                tracing::error!(%account, %error, "the account cannot be loaded; tried again");
+            }
+        }
+        self.ask_for(vec![account], STORE_RETRY);
+    }
+}
+
+impl Load {
+    fn has_exits(&self) -> bool {
+        self.result.as_ref().is_ok_and(|loaded| shard::has_exits(&loaded.snapshot))
+    }
+}
+
+async fn load_one(store: &dyn Store, (account, commands): Wish) -> Load {
+    let asked = now();
+    let result = store.load(account).await;
+    let mut verdicts = Vec::new();
+    for command in commands {
+        // Without an answer it is handed in again, and the account knows whether it was carried out.
+        if let Ok(Some(row)) = store.verdict(account, command).await {
+            verdicts.push(row);
+        }
+    }
+    Load { account, asked, result, verdicts }
+}

@@ -1,0 +1,226 @@
+//! What a supervisor and a monitor ask: is it alive, may it be relied on, how does it stand.
+
+use std::{
+    convert::Infallible,
+    fmt::{self, Write as _},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    Request, Response, StatusCode, body::Incoming, server::conn::http1, service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::Serialize;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use tranche_engine::{Handle, Running};
+use tranche_trading::{
+    account::{Account, AccountState},
+    bot::Lane,
+};
+
+use crate::runtime;
+
+/// A loop that does not answer within this is stuck.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// Labels cost whoever stores them: beyond this many accounts only sums are told.
+const ACCOUNTS_MAX: usize = 200;
+
+/// A bound address, before there is anything to say.
+#[derive(Debug)]
+pub(super) struct Health {
+    listener: Option<TcpListener>,
+}
+
+/// The address is answered as long as this lives.
+#[derive(Debug)]
+pub(super) struct Served {
+    address: Option<SocketAddr>,
+    _task: Option<runtime::Task>,
+}
+
+/// The whole of the engine at one moment.
+#[derive(Debug, Serialize)]
+struct Status {
+    venue: &'static str,
+    /// Pairs whose prices have a gap now.
+    pairs_dark: u32,
+    accounts: Vec<Standing>,
+}
+
+#[derive(Debug, Serialize)]
+struct Standing {
+    account: u32,
+    state: &'static str,
+    bots: usize,
+    deals: usize,
+    orders_unknown: usize,
+}
+
+impl Health {
+    /// Metrics tell who trades what: the address must be one of this machine.
+    pub(super) async fn listen(address: Option<SocketAddr>) -> Result<Self> {
+        let Some(address) = address else { return Ok(Self { listener: None }) };
+        if !address.ip().is_loopback() {
+            bail!("health: {address} is not of this machine alone; use 127.0.0.1");
+        }
+        let listener = TcpListener::bind(address).await;
+        let listener =
+            listener.with_context(|| format!("health: {address} is taken; choose another port"))?;
+        Ok(Self { listener: Some(listener) })
+    }
+
+    pub(super) fn serve(self, engine: Handle, venue: &'static str) -> Served {
+        let Some(listener) = self.listener else { return Served { address: None, _task: None } };
+        let address = listener.local_addr().ok();
+        let task = runtime::keep(async move {
+            loop {
+                match listener.accept().await {
+                    Ok((stream, _)) => {
+                        drop(runtime::spawn(connection(stream, engine.clone(), venue)));
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection could not be taken");
+                        tokio::time::sleep(ANSWER_WITHIN).await;
+                    }
+                }
+            }
+        });
+        Served { address, _task: Some(task) }
+    }
+}
+
+impl Served {
+    pub(super) const fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+}
+
+async fn connection(stream: TcpStream, engine: Handle, venue: &'static str) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let engine = engine.clone();
+        async move { Ok::<_, Infallible>(answer(request.uri().path(), &engine, venue).await) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection broke");
+    }
+}
+
+async fn answer(path: &str, engine: &Handle, venue: &'static str) -> Response<Full<Bytes>> {
+    let look = engine.look(move |shard, running| {
+        let accounts = shard.accounts().map(standing).collect();
+        (Status { venue, pairs_dark: running.dark, accounts }, *running)
+    });
+    let Ok(Ok((status, running))) = timeout(ANSWER_WITHIN, look).await else {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "the engine does not answer\n".to_owned());
+    };
+    match path {
+        "/livez" => text(StatusCode::OK, "alive\n".to_owned()),
+        "/readyz" => ready(&status, &running),
+        "/status" => match serde_json::to_string(&status) {
+            Ok(json) => text(StatusCode::OK, json + "\n"),
+            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+        },
+        "/metrics" => match metrics(&status, &running) {
+            Ok(metrics) => text(StatusCode::OK, metrics),
+            Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+        },
+        _ => text(StatusCode::NOT_FOUND, "try /livez /readyz /status /metrics\n".to_owned()),
+    }
+}
+
+/// Ready when the database answers and each account was loaded. An exchange that is down is no reason to
+/// start another process.
+fn ready(status: &Status, running: &Running) -> Response<Full<Bytes>> {
+    if running.is_stuck() {
+        let what = "the database does not take what is committed\n".to_owned();
+        return text(StatusCode::SERVICE_UNAVAILABLE, what);
+    }
+    if u32::try_from(status.accounts.len()).is_ok_and(|loaded| loaded < running.owned) {
+        let what = format!("{} of {} accounts are loaded\n", status.accounts.len(), running.owned);
+        return text(StatusCode::SERVICE_UNAVAILABLE, what);
+    }
+    text(StatusCode::OK, "ready\n".to_owned())
+}
+
+fn standing(account: &Account) -> Standing {
+    let lanes = || account.bots.values().flat_map(|bot| &bot.lanes);
+    let unknown = lanes().flat_map(Lane::orders).filter(|(_, order)| order.is_unknown());
+    Standing {
+        account: account.desk.id.get(),
+        state: match account.desk.state {
+            AccountState::Syncing => "syncing",
+            AccountState::Ready => "ready",
+            AccountState::Degraded => "degraded",
+            AccountState::KeyInvalid => "key_invalid",
+        },
+        bots: account.bots.len(),
+        deals: lanes().filter(|lane| lane.deal.is_some()).count(),
+        orders_unknown: unknown.count(),
+    }
+}
+
+/// Prometheus text, version 0.0.4.
+fn metrics(status: &Status, running: &Running) -> Result<String, fmt::Error> {
+    let mut text = String::new();
+    let sum = |of: fn(&Standing) -> usize| status.accounts.iter().map(of).sum::<usize>();
+    let figures: [(&str, &str, u64); 15] = [
+        ("ticks_total", "counter", running.ticks),
+        ("commits_total", "counter", running.commits),
+        ("commits_failed_total", "counter", running.commits_failed),
+        ("commit_slowest_microseconds", "gauge", running.commit_micros.get()),
+        ("calls_sent_total", "counter", running.sent),
+        ("calls_unknown_total", "counter", running.unknown),
+        ("calls_withheld_total", "counter", running.withheld),
+        ("calls_waiting", "gauge", running.calls.into()),
+        ("store_waiting", "gauge", running.stored.into()),
+        ("news_lost_total", "counter", running.untold),
+        ("leases_lost_total", "counter", running.leases_lost),
+        ("accounts_owned", "gauge", running.owned.into()),
+        ("bots", "gauge", count(sum(|account| account.bots))),
+        ("deals_open", "gauge", count(sum(|account| account.deals))),
+        ("orders_unknown", "gauge", count(sum(|account| account.orders_unknown))),
+    ];
+    for (name, kind, value) in figures {
+        writeln!(text, "# TYPE tranche_{name} {kind}\ntranche_{name} {value}")?;
+    }
+    let venue = status.venue;
+    write!(
+        text,
+        "# TYPE tranche_pairs_dark gauge\ntranche_pairs_dark{{venue=\"{venue}\"}} {}\n\
+         # TYPE tranche_accounts gauge\n",
+        status.pairs_dark
+    )?;
+    for state in ["syncing", "ready", "degraded", "key_invalid"] {
+        let number = status.accounts.iter().filter(|account| account.state == state).count();
+        writeln!(text, "tranche_accounts{{state=\"{state}\"}} {number}")?;
+    }
+    text.push_str("# TYPE tranche_account_ready gauge\n");
+    for account in status.accounts.iter().take(ACCOUNTS_MAX) {
+        let ready = u8::from(account.state == "ready");
+        writeln!(text, "tranche_account_ready{{account=\"{}\"}} {ready}", account.account)?;
+    }
+    Ok(text)
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response
+}

@@ -1,0 +1,75 @@
+//! The exchange, reached however long it takes.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::time::sleep;
+use tranche_model::instrument::Instruments;
+use tranche_trading::dispatch::limits::{Limits, OrderLimit};
+use tranche_venue::venue::{Listings, ReadError, Venue as _};
+
+use super::pairs;
+use crate::{
+    cli::ServeTask,
+    ground::Ground,
+    settings::Settings,
+    trouble::Trouble,
+    venues::{self, Exchange, Sockets},
+};
+
+/// Pauses between attempts double from the first to the last.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_LAST: Duration = Duration::from_mins(1);
+
+/// An exchange that answered.
+#[derive(Debug)]
+pub(super) struct Reached {
+    pub(super) exchange: Exchange,
+    pub(super) instruments: Instruments,
+    pub(super) limits: Limits,
+}
+
+/// Waits until the exchange has said what it trades. Without that nothing can be done for any account.
+pub(super) async fn reach(
+    task: &ServeTask,
+    settings: &Settings,
+    ground: &Ground,
+) -> Result<Reached> {
+    let sockets =
+        Sockets { market: task.market_socket.as_deref(), api: task.api_socket.as_deref() };
+    let exchange =
+        venues::start(venues::whole_settings(&task.venue, sockets, &settings.exchange)?)?;
+    let mut pause = RETRY_FIRST;
+    let listings = loop {
+        match ask(&exchange).await {
+            Ok(listings) => break listings,
+            Err(error) => {
+                let trouble = Trouble::of_read(&error, &exchange.addresses.rest);
+                tracing::error!("{trouble}; tried again in {} s", pause.as_secs());
+            }
+        }
+        sleep(pause).await;
+        pause = pause.saturating_mul(2).min(RETRY_LAST);
+    };
+    let limits = limits(&listings);
+    let instruments = pairs::take_in(ground, &exchange, listings).await?;
+    Ok(Reached { exchange, instruments, limits })
+}
+
+async fn ask(exchange: &Exchange) -> Result<Listings, ReadError> {
+    exchange.venue.sync_clock().await?;
+    exchange.venue.listings().await
+}
+
+/// What the exchange says that it allows.
+fn limits(listings: &Listings) -> Limits {
+    let usual = Limits::default();
+    let told = listings.order_limits.iter();
+    let orders: Vec<_> =
+        told.map(|(window, count)| OrderLimit { count: *count, window: *window }).collect();
+    Limits {
+        weight_per_minute: listings.weight_per_minute.unwrap_or(usual.weight_per_minute),
+        orders: if orders.is_empty() { usual.orders.clone() } else { orders },
+        ..usual
+    }
+}

@@ -1,0 +1,165 @@
+//! Accounts.
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::json;
+use tranche_model::{
+    ids::{AccountId, UserId},
+    record::Snapshot,
+};
+use tranche_store::{Account, NewCredential, Secret, User};
+use tranche_trading::event::{CommandBody, KillLevel, Scope};
+use tranche_venue::venue::Venue as _;
+
+use super::{confirmed, order, show};
+use crate::{
+    cli::{AccountNamed, AccountWhat, VenueOptions},
+    console,
+    ground::Ground,
+    secrets,
+    settings::Settings,
+    venues::{self, Sockets},
+};
+
+/// Names are typed into commands.
+const NAME_MAX: usize = 40;
+/// Letters of a key that are kept in the open, for people to tell keys apart.
+const HINT: usize = 4;
+
+pub(super) async fn run(what: &AccountWhat, settings: &Settings) -> Result<ExitCode> {
+    match what {
+        AccountWhat::Add { name, paper, venue, key, secret_file, look } => {
+            check_name(name)?;
+            let ground = Ground::for_client(&look.store).await?;
+            let venue = venue_name(venue, settings)?;
+            if ground.store.accounts().await?.iter().any(|known| known.name == *name) {
+                bail!("there is an account `{name}` already; choose another name");
+            }
+            let mut account = paper_account(AccountId::new(0), name, venue, &ground);
+            if !paper {
+                let pair = secrets::pair(key.as_deref(), secret_file.as_deref())?.context(
+                    "neither --paper nor a key: add --paper, or set TRANCHE_KEY and TRANCHE_SECRET",
+                )?;
+                seal(&ground, &mut account, pair).await?;
+            }
+            let number = add(&ground, account).await?;
+            if look.json {
+                console::say(&json!({ "account": number.get(), "name": name }).to_string())?;
+            } else {
+                console::say(&format!("account `{name}` is number {number}"))?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        AccountWhat::List { look } => {
+            let ground = Ground::for_client(&look.store).await?;
+            show::accounts(&ground, look.json).await
+        }
+        AccountWhat::Show { name, story, look } => {
+            let ground = Ground::for_client(&look.store).await?;
+            let account = super::account(&ground, name).await?;
+            show::account(&ground, &account, (*story, look.json)).await
+        }
+        AccountWhat::Pause(named) => {
+            let body = CommandBody::PauseEntries { scope: Scope::Account };
+            plain(named, &body, "paused: entries are taken back, exits stay").await
+        }
+        AccountWhat::Resume(named) => {
+            plain(named, &CommandBody::Resume { scope: Scope::Account }, "resumed").await
+        }
+        AccountWhat::Kill { name, level, send } => {
+            let level = KillLevel::from(*level);
+            if level == KillLevel::CloseAll {
+                confirmed(send, "sells everything that the account's bots hold, at market")?;
+            }
+            let ground = Ground::for_client(&send.store).await?;
+            let account = super::account(&ground, name).await?;
+            let done = format!("killed: {level}; `tranche account rearm {name}` lifts it");
+            order(&ground, account.account, &CommandBody::Kill { level }, (send, &done)).await
+        }
+        AccountWhat::Rearm(named) => plain(named, &CommandBody::Rearm, "rearmed").await,
+        AccountWhat::Release { look } => {
+            let ground = Ground::for_client(&look.store).await?;
+            ground.store.release_quarantine().await?;
+            console::say("released: orders are sent again")?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// An account without a key.
+pub(crate) fn paper_account(
+    number: AccountId,
+    name: &str,
+    venue: &str,
+    ground: &Ground,
+) -> Account {
+    Account {
+        account: number,
+        user: None,
+        venue: venue.to_owned(),
+        name: name.to_owned(),
+        is_paper: true,
+        credential: None,
+        created_at: ground.now(),
+    }
+}
+
+/// Under the next free number.
+async fn add(ground: &Ground, mut account: Account) -> Result<AccountId> {
+    loop {
+        let all = ground.store.accounts().await?;
+        let last = all.iter().map(|known| known.account.get()).max().unwrap_or(0);
+        account.account = AccountId::new(last.saturating_add(1));
+        if ground.store.add_account(&account, &Snapshot::default()).await? {
+            return Ok(account.account);
+        }
+    }
+}
+
+/// Seals the key and names it in the account.
+async fn seal(
+    ground: &Ground,
+    account: &mut Account,
+    (key, secret): (String, String),
+) -> Result<()> {
+    let keys = ground.master_keys()?;
+    ground.store.check_master_keys(&keys, ground.now()).await?;
+    let user = UserId::new(1);
+    let owner = User { user, name: "owner".to_owned(), created_at: ground.now() };
+    ground.store.add_user(&owner).await?;
+    let letters: Vec<char> = key.trim().chars().collect();
+    let hint: String = letters.iter().skip(letters.len().saturating_sub(HINT)).collect();
+    let (key, secret) = (Secret::new(key), Secret::new(secret));
+    let new = NewCredential {
+        user,
+        venue: &account.venue,
+        label: &account.name,
+        hint: &hint,
+        fields: &[("key", &key), ("secret", &secret)],
+    };
+    account.credential = Some(ground.store.seal(&keys, &new, ground.now()).await?);
+    account.user = Some(user);
+    account.is_paper = false;
+    Ok(())
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
+    if name.is_empty() || NAME_MAX < name.len() || !name.chars().all(is_plain) {
+        bail!("name: `{name}` (letters, digits, - and _, at most {NAME_MAX})");
+    }
+    Ok(())
+}
+
+/// The exchange's own name for itself; nothing is asked of it.
+fn venue_name(options: &VenueOptions, settings: &Settings) -> Result<&'static str> {
+    let settings = venues::settings(options, Sockets::default(), &settings.exchange)?;
+    Ok(venues::start(settings)?.venue.name())
+}
+
+async fn plain(named: &AccountNamed, body: &CommandBody, done: &str) -> Result<ExitCode> {
+    let ground = Ground::for_client(&named.send.store).await?;
+    let account = super::account(&ground, &named.name).await?;
+    order(&ground, account.account, body, (&named.send, done)).await
+}

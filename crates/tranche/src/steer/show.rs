@@ -1,0 +1,258 @@
+//! Accounts, bots and deals as the last commit left them.
+
+use std::{collections::BTreeMap, process::ExitCode};
+
+use anyhow::{Context as _, Result};
+use comfy_table::{Table, TableStyle};
+use serde_json::{Value, json};
+use tranche_model::{
+    asset::Symbol,
+    ids::{AccountId, BotId, InstrumentId},
+};
+use tranche_store::{Account, BotRow};
+use tranche_trading::{
+    account::Desk,
+    bot::{Bot, BotStatus, Lane},
+    codec,
+    why::WhyRecord,
+};
+
+use super::story;
+use crate::{console, ground::Ground};
+
+/// An account's state, read out of its snapshot.
+struct State {
+    /// `None` before the first commit.
+    desk: Option<Desk>,
+    bots: BTreeMap<BotId, Bot>,
+    pairs: BTreeMap<InstrumentId, Symbol>,
+}
+
+impl State {
+    async fn read(ground: &Ground, account: &Account) -> Result<Self> {
+        let snapshot = ground.store.snapshot(account.account).await?;
+        let has_desk = !snapshot.account.is_empty();
+        let desk = has_desk.then(|| codec::decode_desk(&snapshot.account)).transpose()?;
+        let bots = snapshot.bots.iter().map(|(id, body)| Ok((*id, codec::decode_bot(body)?)));
+        let bots = bots.collect::<Result<_>>()?;
+        let pairs = ground.store.instruments(&account.venue).await?;
+        let pairs = pairs.iter().map(|one| (one.id, one.symbol)).collect();
+        Ok(Self { desk, bots, pairs })
+    }
+
+    fn pair(&self, instrument: InstrumentId) -> String {
+        self.pairs.get(&instrument).map_or_else(|| instrument.to_string(), Symbol::to_string)
+    }
+}
+
+pub(super) async fn accounts(ground: &Ground, is_json: bool) -> Result<ExitCode> {
+    let mut rows = Vec::new();
+    for account in ground.store.accounts().await? {
+        let state = State::read(ground, &account).await?;
+        rows.push(json!({
+            "account": account.account.get(), "name": account.name, "venue": account.venue,
+            "paper": account.is_paper, "bots": state.bots.len(),
+            "stopped_by": state.desk.as_ref().and_then(stopped_by),
+        }));
+    }
+    print(&rows, is_json, &["account", "name", "venue", "paper", "bots", "stopped_by"])
+}
+
+pub(super) async fn account(
+    ground: &Ground,
+    account: &Account,
+    (count, is_json): (usize, bool),
+) -> Result<ExitCode> {
+    let state = State::read(ground, account).await?;
+    let story = story::last(ground, account.account, (None, count)).await?;
+    let totals = state.desk.iter().flat_map(|desk| desk.ledger.totals());
+    let holds: BTreeMap<String, String> =
+        totals.map(|(asset, total)| (asset.to_string(), total.to_string())).collect();
+    let stopped_by = state.desk.as_ref().and_then(stopped_by);
+    if is_json {
+        let log = lines(&state, &story);
+        let line = json!({
+            "account": account.account.get(), "name": account.name, "venue": account.venue,
+            "paper": account.is_paper, "holds": holds, "stopped_by": stopped_by,
+            "bots": state.bots.keys().map(|bot| bot.get()).collect::<Vec<_>>(), "log": log,
+        });
+        console::say(&line.to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let kind = if account.is_paper { "paper" } else { "real money" };
+    console::say(&format!(
+        "account {} `{}` at {}, {kind}",
+        account.account, account.name, account.venue
+    ))?;
+    if let Some(what) = stopped_by {
+        console::say(&format!("entries     {what}"))?;
+    }
+    for (asset, total) in holds {
+        console::say(&format!("holds       {total} {asset}"))?;
+    }
+    tell(&state, &story)
+}
+
+pub(super) async fn bots(ground: &Ground, is_json: bool) -> Result<ExitCode> {
+    let mut rows = Vec::new();
+    let all = ground.store.bots().await?;
+    for account in ground.store.accounts().await? {
+        let state = State::read(ground, &account).await?;
+        let theirs = all.iter().filter(|bot| bot.account == account.account);
+        for row in theirs.filter(|bot| bot.ended_at.is_none()) {
+            let bot = state.bots.get(&row.bot);
+            rows.push(json!({
+                "bot": row.bot.get(), "name": row.name, "account": account.name,
+                "state": bot.map_or("not made yet", state_of),
+                "deals_open": bot.map_or(0, Bot::active_deals),
+                "deals_closed": bot.map_or(0, |bot| bot.head.deals_closed),
+                "profit": bot.map_or_else(String::new, |bot| bot.head.profit.to_string()),
+            }));
+        }
+    }
+    let columns = ["bot", "name", "account", "state", "deals_open", "deals_closed", "profit"];
+    print(&rows, is_json, &columns)
+}
+
+pub(super) async fn bot(
+    ground: &Ground,
+    row: &BotRow,
+    (count, is_json): (usize, bool),
+) -> Result<ExitCode> {
+    let account = of(ground, row.account).await?;
+    let state = State::read(ground, &account).await?;
+    let story = story::last(ground, row.account, (Some(row.bot), count)).await?;
+    let bot = state.bots.get(&row.bot);
+    let deals: Vec<Value> =
+        bot.iter().flat_map(|bot| &bot.lanes).filter_map(|lane| open_deal(&state, lane)).collect();
+    if is_json {
+        let line = json!({
+            "bot": row.bot.get(), "name": row.name, "account": account.name,
+            "version": row.version, "state": bot.map_or("not made yet", state_of),
+            "deals": deals, "profit": bot.map(|bot| bot.head.profit.to_string()),
+            "deals_closed": bot.map_or(0, |bot| bot.head.deals_closed),
+            "log": lines(&state, &story), "config": row.config,
+        });
+        console::say(&line.to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    console::say(&format!("bot {} `{}` on {}", row.bot, row.name, account.name))?;
+    console::say(&format!("state       {}", bot.map_or("not made yet", state_of)))?;
+    if let Some(bot) = bot {
+        let (closed, profit) = (bot.head.deals_closed, bot.head.profit);
+        console::say(&format!("deals       {closed} closed, profit {profit}"))?;
+    }
+    for deal in &deals {
+        let part = |name: &str| deal.get(name).and_then(Value::as_str).unwrap_or_default();
+        let (pair, held, average) = (part("pair"), part("held"), part("average"));
+        console::say(&format!("open        {pair}: {held} held, average {average}"))?;
+        for order in deal.get("orders").and_then(Value::as_array).into_iter().flatten() {
+            console::say(&format!("  order     {}", order.as_str().unwrap_or_default()))?;
+        }
+    }
+    tell(&state, &story)
+}
+
+pub(super) async fn deals(ground: &Ground, bot: Option<u32>, is_json: bool) -> Result<ExitCode> {
+    let is_meant = |id: BotId| bot.is_none_or(|bot| bot == id.get());
+    let mut rows = Vec::new();
+    for account in ground.store.accounts().await? {
+        let state = State::read(ground, &account).await?;
+        for row in ground.store.deals(account.account).await? {
+            if is_meant(row.bot) {
+                rows.push(json!({
+                    "bot": row.bot.get(), "deal": row.deal.get(), "pair": state.pair(row.instrument),
+                    "opened": row.opened_at.to_string(), "closed": row.closed_at.to_string(),
+                    "ended": row.ended, "profit": row.profit.to_string(),
+                }));
+            }
+        }
+        for (id, bot) in state.bots.iter().filter(|(id, _)| is_meant(**id)) {
+            for lane in &bot.lanes {
+                let Some(deal) = &lane.deal else { continue };
+                rows.push(json!({
+                    "bot": id.get(), "deal": deal.no.get(), "pair": state.pair(lane.instrument),
+                    "opened": deal.opened_at.to_string(), "closed": null, "ended": null,
+                    "profit": null,
+                }));
+            }
+        }
+    }
+    print(&rows, is_json, &["bot", "deal", "pair", "opened", "closed", "ended", "profit"])
+}
+
+async fn of(ground: &Ground, account: AccountId) -> Result<Account> {
+    let account = ground.store.account(account).await?;
+    account.context("the account of the bot is gone")
+}
+
+const fn state_of(bot: &Bot) -> &'static str {
+    match bot.head.status {
+        BotStatus::Running if bot.head.entries_paused => "paused",
+        BotStatus::Running => "running",
+        BotStatus::Stopped => "stopped",
+        BotStatus::Quarantined { .. } => "in quarantine",
+    }
+}
+
+fn stopped_by(desk: &Desk) -> Option<String> {
+    match desk.kill {
+        Some(level) => Some(format!("kill switch: {level}")),
+        None => desk.entries_paused.then(|| "paused".to_owned()),
+    }
+}
+
+fn open_deal(state: &State, lane: &Lane) -> Option<Value> {
+    let deal = lane.deal.as_ref()?;
+    let held = deal.position.held().map(|held| held.to_string()).unwrap_or_default();
+    let average = deal.position.average().ok().flatten();
+    let orders = lane
+        .orders()
+        .map(|(slot, order)| format!("{slot}: {} {} ({:?})", order.side, order.kind, order.stage));
+    Some(json!({
+        "deal": deal.no.get(), "pair": state.pair(lane.instrument), "held": held,
+        "average": average.map_or_else(|| "none".to_owned(), |price| price.to_string()),
+        "orders": orders.collect::<Vec<_>>(),
+    }))
+}
+
+fn lines(state: &State, story: &[WhyRecord]) -> Vec<String> {
+    let line = |record: &WhyRecord| {
+        let at = record.at.to_string();
+        let bot = record.bot.map(|bot| format!(" bot {bot}")).unwrap_or_default();
+        let deal = record.deal.map(|deal| format!(" deal {deal}")).unwrap_or_default();
+        let pair = record.instrument.map(|pair| format!(" {}", state.pair(pair)));
+        format!("{at}{bot}{deal}{}: {}", pair.unwrap_or_default(), record.why)
+    };
+    story.iter().map(line).collect()
+}
+
+fn tell(state: &State, story: &[WhyRecord]) -> Result<ExitCode> {
+    for line in lines(state, story) {
+        console::say(&line)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One line of JSON, or a table.
+fn print(rows: &[Value], is_json: bool, columns: &[&str]) -> Result<ExitCode> {
+    if is_json {
+        console::say(&Value::from(rows).to_string())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = Table::new();
+    table
+        .load_style(TableStyle::new())
+        .set_header(columns.iter().map(|name| name.replace('_', " ")));
+    for row in rows {
+        table.add_row(columns.iter().map(|name| match row.get(name) {
+            Some(Value::String(text)) => text.clone(),
+            None | Some(Value::Null) => "-".to_owned(),
+            Some(
+                other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)),
+            ) => other.to_string(),
+        }));
+    }
+    console::say(&table.to_string())?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,268 @@
+//! `tranche serve`, and what steers it from other processes.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    os::unix::fs::PermissionsExt as _,
+    process::{Child, Stdio},
+    thread,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+use crate::{
+    patience::Patience,
+    place::{BOT, Place},
+    server::{KEY, SECRET, Server, send},
+};
+
+/// A server of bots, ended with the test.
+struct Bots {
+    child: Child,
+    health: String,
+}
+
+impl Bots {
+    fn start(place: &Place, exchange: &Server) -> Self {
+        let line = format!("serve --data-dir data --health 127.0.0.1:0 {}", exchange.flags());
+        let mut command = place.command(&line);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let health = lines.find(|line| line.starts_with("health")).expect("it tells its address");
+        let health = health.rsplit("http://").next().unwrap().to_owned();
+        Self { child, health }
+    }
+
+    fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.health).unwrap();
+        let host = &self.health;
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split_whitespace().nth(1).unwrap().parse().unwrap();
+        (status, answer.split("\r\n\r\n").nth(1).unwrap_or_default().to_owned())
+    }
+
+    fn end(mut self) {
+        send("-TERM", self.child.id());
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Bots {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn place(name: &str) -> (Place, Server) {
+    let place = Place::new(name);
+    place.write("bot.toml", BOT);
+    let exchange = Server::start(&place, "");
+    (place, exchange)
+}
+
+#[test]
+fn bot_is_made_looked_at_and_steered_from_other_processes() {
+    let place = Place::new("serve-steer");
+    place.write("bot.toml", BOT);
+    let exchange = Server::start(&place, "");
+    let bots = Bots::start(&place, &exchange);
+    let key = [("TRANCHE_KEY", KEY), ("TRANCHE_SECRET", SECRET)];
+
+    assert_eq!(place.run_with("account add main --data-dir data", &key).code, Some(0));
+    place.run_with("account add main --data-dir data", &key).refuses(&["already", "another name"]);
+    let create = "bot create bot.toml --account main --data-dir data";
+    place.run(create).refuses(&["real money", "--yes"]);
+    let made = place.run(&format!("{create} --yes --json --wait 30s")).json();
+    assert_eq!(made["verdict"], "accepted");
+    let bot = made["bot"].as_u64().unwrap();
+
+    let shown = until(&place, &format!("bot show {bot} --json --data-dir data"), |shown| {
+        shown["deals"][0]["orders"].as_array().is_some_and(|orders| orders.len() == 3)
+    });
+    let story = shown["log"].as_array().unwrap();
+    assert!(
+        story.iter().any(|line| line.as_str().unwrap().contains("deal opened at")),
+        "{story:?}"
+    );
+    let told = place.run(&format!("bot show {bot} --story 5 --data-dir data"));
+    assert!(
+        told.out.contains("state       running") && told.out.contains("BTC/USDT"),
+        "{}",
+        told.out
+    );
+
+    for (line, state) in [("pause", "paused"), ("resume", "running"), ("stop", "stopped")] {
+        assert_eq!(place.run(&format!("bot {line} {bot} --data-dir data")).code, Some(0), "{line}");
+        let listed = place.run("bot list --json --data-dir data").json();
+        assert_eq!(listed[0]["state"], state);
+    }
+    place
+        .run(&format!("deal close {bot} 1 --data-dir data"))
+        .refuses(&["sells at market", "--yes"]);
+    assert_eq!(place.run(&format!("deal close {bot} 1 --yes --data-dir data")).code, Some(0));
+    until(&place, "deal list --json --data-dir data", |deals| {
+        deals[0]["ended"] == "closed_by_command"
+    });
+    place.run(&format!("deal close {bot} 1 --yes --data-dir data")).refuses(&["refused"]);
+    place.run("bot show 77 --data-dir data").refuses(&["there is no bot 77"]);
+    bots.end();
+}
+
+#[test]
+fn command_without_a_server_waits_and_is_carried_out_once() {
+    let (place, exchange) = place("serve-later");
+    place.run("bot list --data-dir data").refuses(&["no database yet", "tranche serve"]);
+    let bots = Bots::start(&place, &exchange);
+    assert_eq!(place.run("bot create bot.toml --data-dir data --wait 30s").code, Some(0));
+    bots.end();
+
+    let told = place.run("account kill paper --data-dir data --wait 1s");
+    assert_eq!(told.code, Some(3), "{}{}", told.out, told.err);
+    assert!(told.err.contains("will be carried out"), "{}", told.err);
+
+    let bots = Bots::start(&place, &exchange);
+    until(&place, "account show paper --json --data-dir data", |account| {
+        account["stopped_by"] == "kill switch: entries cancelled"
+    });
+    assert_eq!(place.run("account rearm paper --data-dir data --wait 30s").code, Some(0));
+    bots.end();
+}
+
+#[test]
+fn health_tells_how_it_stands() {
+    let (place, exchange) = place("serve-health");
+    let bots = Bots::start(&place, &exchange);
+    let until = Patience::of(Duration::from_secs(30));
+    while bots.get("/readyz").0 != 200 {
+        assert!(until.lasts(), "{}", bots.get("/readyz").1);
+        thread::sleep(Duration::from_millis(100));
+    }
+
+    // A server that waits needs little: the rest belongs to bots.
+    let status = std::fs::read_to_string(format!("/proc/{}/status", bots.child.id())).unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let kib: u64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(kib < 60 * 1024, "{kib} KiB");
+    assert_eq!(bots.get("/livez").0, 200);
+    assert_eq!(bots.get("/other").0, 404);
+    let status: Value = serde_json::from_str(bots.get("/status").1.trim()).unwrap();
+    assert_eq!(status["accounts"][0]["account"], 1);
+    let metrics = bots.get("/metrics").1;
+    for line in metrics.lines().filter(|line| !line.starts_with('#')) {
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        assert!(name.starts_with("tranche_") && value.parse::<u64>().is_ok(), "{line}");
+    }
+    // Each rule watches a metric that is told.
+    let rules = include_str!("../../../../docs/alerts.yml");
+    let words = rules.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    for name in words.filter(|word| word.starts_with("tranche_")) {
+        assert!(metrics.contains(&format!("\n{name}")), "{name}");
+    }
+    bots.end();
+}
+
+#[test]
+fn data_is_nobody_elses_and_secrets_are_not_in_it() {
+    let (place, exchange) = place("serve-secrets");
+    let bots = Bots::start(&place, &exchange);
+    let key = [("TRANCHE_KEY", KEY), ("TRANCHE_SECRET", SECRET)];
+    let told = place.run_with("account add main --data-dir data", &key);
+    bots.end();
+
+    let mode = |name: &str| place.path(name).metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("data"), mode("data/master.key")), (0o700, 0o600));
+    for entry in place.path("data").read_dir().unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        for secret in [KEY, SECRET] {
+            let is_there = bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
+            assert!(!is_there, "{secret} lies open");
+        }
+    }
+    assert!(!told.out.contains(SECRET) && !told.err.contains(SECRET));
+}
+
+#[test]
+fn backup_is_put_back_and_sends_nothing_until_it_is_released() {
+    let (place, exchange) = place("serve-backup");
+    let bots = Bots::start(&place, &exchange);
+    let key = [("TRANCHE_KEY", KEY), ("TRANCHE_SECRET", SECRET)];
+    assert_eq!(place.run_with("account add main --data-dir data", &key).code, Some(0));
+    let create = "bot create bot.toml --account main --yes --json --wait 30s --data-dir data";
+    let bot = place.run(create).json()["bot"].as_u64().unwrap();
+    let show = format!("bot show {bot} --json --data-dir data");
+    until(&place, &show, |shown| {
+        shown["deals"][0]["orders"].as_array().is_some_and(|orders| orders.len() == 3)
+    });
+
+    assert_eq!(place.run("backup b.db --data-dir data").code, Some(0));
+    place.run("backup b.db --data-dir data").refuses(&["already there"]);
+    place.run("restore b.db --force --data-dir data").refuses(&["in use by process"]);
+    // What the backup does not know.
+    assert_eq!(place.run(&format!("bot stop {bot} --data-dir data")).code, Some(0));
+    assert_eq!(place.run(&format!("deal close {bot} 1 --yes --data-dir data")).code, Some(0));
+    until(&place, "deal list --json --data-dir data", |deals| {
+        deals[0]["ended"] == "closed_by_command"
+    });
+    bots.end();
+
+    place.run("restore b.db --data-dir data").refuses(&["already there", "--force"]);
+    let told = place.run("restore b.db --force --data-dir data");
+    assert_eq!(told.code, Some(0), "{}", told.err);
+    assert!(told.out.contains("account release"), "{}", told.out);
+    let told = place.run("verify --data-dir data");
+    assert_eq!((told.code, told.out.starts_with("whole")), (Some(0), true), "{}", told.out);
+    let bots = Bots::start(&place, &exchange);
+    // It finds out that the deal was closed meanwhile, and would open the next one.
+    let is_withheld = |bots: &Bots| {
+        let metrics = bots.get("/metrics").1;
+        let line = metrics.lines().find(|line| line.starts_with("tranche_calls_withheld_total"));
+        !line.unwrap().ends_with(" 0")
+    };
+    let end = Patience::of(Duration::from_mins(2));
+    while !is_withheld(&bots) {
+        assert!(end.lasts(), "nothing is held back");
+        thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(exchange_orders(&exchange), 0);
+
+    assert_eq!(place.run("account release --data-dir data").code, Some(0));
+    let end = Patience::of(Duration::from_secs(90));
+    while exchange_orders(&exchange) == 0 {
+        assert!(end.lasts(), "nothing is sent after the release");
+        thread::sleep(Duration::from_millis(200));
+    }
+    bots.end();
+}
+
+fn exchange_orders(exchange: &Server) -> u64 {
+    let state = exchange.get("/state");
+    state["open_orders"].as_u64().unwrap_or_else(|| panic!("{state}"))
+}
+
+#[test]
+fn what_is_wrong_at_the_start_is_said() {
+    let place = Place::new("serve-refusals");
+    let serve = |flags: &str| place.run(&format!("serve --data-dir data {flags}"));
+
+    serve("--health 0.0.0.0:9020").refuses(&["health", "not of this machine alone"]);
+    serve("--lease 1s").refuses(&["lease: 1s", "from 6s to 120s"]);
+    serve("--database mysql://x").refuses(&["not a database", "sqlite:"]);
+    serve("--rest http://127.0.0.1:1").refuses(&["--rest without --market-socket"]);
+}
+
+/// Asks again until it is so; the last answer.
+fn until(place: &Place, line: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    let end = Patience::of(Duration::from_mins(1));
+    loop {
+        let told = place.run(line).json();
+        if is_so(&told) {
+            return told;
+        }
+        assert!(end.lasts(), "{line}: {told}");
+        thread::sleep(Duration::from_millis(200));
+    }
+}
