@@ -5,7 +5,7 @@ mod table;
 
 use std::{fs, path::Path, process::Command};
 
-use crate::steps::{cargo, root, say};
+use crate::steps::{cargo, root, say, target};
 use figures::Figures;
 
 const PAGE: &str = "docs/benchmarks.md";
@@ -69,13 +69,6 @@ fn compare(peers: &Path) -> Option<std::path::PathBuf> {
         Err(error) => say(&format!("peers are skipped: no python3 ({error})")),
     }
     figures.is_file().then_some(figures)
-}
-
-/// Where cargo builds to: this program lies there, in the folder of its profile.
-fn target() -> Result<std::path::PathBuf, String> {
-    let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let folder = program.parent().and_then(Path::parent);
-    folder.map(Path::to_owned).ok_or_else(|| "this program lies in no target folder".to_owned())
 }
 
 /// The processor and how many cores of it there are; nothing that names the machine.

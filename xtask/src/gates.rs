@@ -35,20 +35,16 @@ const UNIT_TESTS_NEXTEST: [&str; 7] =
 const ALL_TESTS: [&str; 5] = ["test", "--workspace", "--profile", "fast", "--tests"];
 const ALL_TESTS_NEXTEST: [&str; 5] = ["nextest", "run", "--workspace", "--cargo-profile", "fast"];
 
+/// Everything that the tests run, so that the program of the next step is built but once.
+const PROGRAMS: Step = Step {
+    name: "programs",
+    action: Action::Cargo(&["test", "--workspace", "--profile", "fast", "--no-run"]),
+};
+
 /// Years of bots in which everything goes wrong: as many as a merge may cost in time.
 const WORLDS: Step = Step {
     name: "worlds",
-    action: Action::Cargo(&[
-        "run",
-        "--profile",
-        "fast",
-        "--package",
-        "tranche",
-        "--",
-        "simulate",
-        "--bot-years",
-        "200",
-    ]),
+    action: Action::Program { profile: "fast", arguments: &["simulate", "--bot-years", "200"] },
 };
 
 /// As many as somebody asks for who has the time.
@@ -86,10 +82,10 @@ fn check_steps(has_nextest: bool) -> [Step; 4] {
     [FORMAT, TIDY, CLIPPY, units]
 }
 
-fn test_steps(has_nextest: bool) -> [Step; 7] {
+fn test_steps(has_nextest: bool) -> [Step; 8] {
     let arguments: &[&str] = if has_nextest { &ALL_TESTS_NEXTEST } else { &ALL_TESTS };
     let tests = Step { name: "tests", action: Action::Cargo(arguments) };
-    [PREPARE, FORMAT, TIDY, CLIPPY, DOC_TESTS, WORLDS, tests]
+    [PREPARE, FORMAT, TIDY, CLIPPY, DOC_TESTS, PROGRAMS, WORLDS, tests]
 }
 
 #[cfg(test)]
@@ -101,7 +97,8 @@ mod tests {
         for has_nextest in [true, false] {
             let names = test_steps(has_nextest).map(|step| step.name);
 
-            let expected = ["prepare", "format", "tidy", "clippy", "doc tests", "worlds", "tests"];
+            let expected =
+                ["prepare", "format", "tidy", "clippy", "doc tests", "programs", "worlds", "tests"];
             assert_eq!(names, expected);
         }
     }

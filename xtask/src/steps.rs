@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, ExitStatus},
     time::Instant,
 };
@@ -20,6 +20,9 @@ pub(crate) enum Action {
     Cargo(&'static [&'static str]),
     /// The same, where the component may be absent from a bare machine. Absence is announced.
     Component { probe: &'static str, arguments: &'static [&'static str] },
+    /// The program of this project, as the tests built it: `cargo run` would choose other features of the
+    /// dependencies, and build them anew.
+    Program { profile: &'static str, arguments: &'static [&'static str] },
 }
 
 /// Runs the steps in order. Nothing is printed after the last one, so that the summary of the test
@@ -45,6 +48,7 @@ fn run(step: &Step) -> Result<(), String> {
             Ok(())
         }
         Action::Component { arguments, .. } => cargo(arguments),
+        Action::Program { profile, arguments } => program(profile, arguments),
     }
 }
 
@@ -53,6 +57,22 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<(), String> {
     let line = format!("cargo {}", arguments.join(" "));
     say(&format!("    {line}"));
     judge(&line, cargo_command(arguments).status())
+}
+
+/// Runs the program that was built to a profile's folder.
+fn program(profile: &str, arguments: &[&str]) -> Result<(), String> {
+    let line = format!("tranche {}", arguments.join(" "));
+    say(&format!("    {line}"));
+    let path =
+        target()?.join(profile).join("tranche").with_extension(std::env::consts::EXE_EXTENSION);
+    judge(&line, Command::new(path).args(arguments).current_dir(root()).status())
+}
+
+/// Where cargo builds to: this program lies there, in the folder of its profile.
+pub(crate) fn target() -> Result<PathBuf, String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let folder = program.parent().and_then(Path::parent);
+    folder.map(Path::to_owned).ok_or_else(|| "this program lies in no target folder".to_owned())
 }
 
 /// The same with one more variable.

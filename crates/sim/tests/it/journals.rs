@@ -30,6 +30,7 @@ use tranche_trading::{
     dispatch::limits::Limits,
     event::{Command, CommandBody, Event, KillLevel, RiskLimits, Scope, Settings},
     shard::{Options, Output},
+    why::WhyRecord,
 };
 
 use crate::scene::{
@@ -422,18 +423,27 @@ fn backtested(feature: &Feature, ticks: &[Vec<Tick>; 2], mode: Mode) -> Journal 
         reads_again: true,
     };
     let report = backtest::run_script(&market, &plan, &script, &mut |_| {}).unwrap();
-    let mut rows = Vec::new();
+    // An event is told first, and then why the account did what it did.
+    let mut entries: Vec<(Timestamp, Event, Vec<WhyRecord>)> = Vec::new();
     for told in &report.told {
-        if let Output::Recorded { at, event, .. } = told {
-            rows.push((*at, event.clone()));
+        match told {
+            Output::Recorded { at, event, .. } => {
+                entries.push((*at, codec::decode_event(event).unwrap(), Vec::new()));
+            }
+            Output::Why { record, .. } => entries.last_mut().unwrap().2.push((**record).clone()),
+            _ => {}
         }
     }
-    Journal { rows, deals: report.deals.iter().map(|row| row.ended.clone()).collect() }
+    let rows =
+        entries.iter().map(|(at, event, whys)| (*at, codec::encode_entry(event, whys).unwrap()));
+    Journal {
+        rows: rows.collect(),
+        deals: report.deals.iter().map(|row| row.ended.clone()).collect(),
+    }
 }
 
-fn shown((at, event): &(Timestamp, Vec<u8>)) -> String {
-    let event: Result<Event, _> = codec::decode_event(event);
-    format!("{at} {event:?}")
+fn shown((at, entry): &(Timestamp, Vec<u8>)) -> String {
+    format!("{at} {:?}", codec::decode_entry(entry))
 }
 
 fn instruments() -> Instruments {
