@@ -426,12 +426,10 @@ fn backtested(feature: &Feature, ticks: &[Vec<Tick>; 2], mode: Mode) -> Journal 
     // An event is told first, and then why the account did what it did.
     let mut entries: Vec<(Timestamp, Event, Vec<WhyRecord>)> = Vec::new();
     for told in &report.told {
-        match told {
-            Output::Recorded { at, event, .. } => {
-                entries.push((*at, codec::decode_event(event).unwrap(), Vec::new()));
-            }
-            Output::Why { record, .. } => entries.last_mut().unwrap().2.push((**record).clone()),
-            _ => {}
+        if let Output::Recorded { at, event, .. } = told {
+            entries.push((*at, codec::decode_event(event).unwrap(), Vec::new()));
+        } else if let Output::Why { record, .. } = told {
+            entries.last_mut().unwrap().2.push((**record).clone());
         }
     }
     let rows =
