@@ -207,6 +207,10 @@ pub(crate) enum PathName {
     /// The extreme nearer to the open first
     #[default]
     Nearest,
+    /// Whichever leaves the account worth less; both are tried where it matters
+    Worst,
+    /// Whichever leaves the account worth more
+    Best,
 }
 
 /// Whose prices the demo trades on.
@@ -232,6 +236,8 @@ impl From<PathName> for Path {
             PathName::Olhc => Self::OpenLowHighClose,
             PathName::Ohlc => Self::OpenHighLowClose,
             PathName::Nearest => Self::Nearest,
+            PathName::Worst => Self::Worst,
+            PathName::Best => Self::Best,
         }
     }
 }

@@ -47,6 +47,17 @@ fn scan_and_jump_tell_the_same() {
 }
 
 #[test]
+fn every_path_through_a_candle_can_be_asked_for() {
+    let place = Place::trading("paths");
+
+    for path in ["olhc", "ohlc", "nearest", "worst", "best"] {
+        let told = place.run(&format!("{RUN} --json --path {path}"));
+        assert_eq!(told.code, Some(0), "{path}: {}", told.err);
+        assert!(0 < told.json()["deals_closed"].as_u64().unwrap(), "{path}");
+    }
+}
+
+#[test]
 fn people_get_a_table() {
     let told = Place::trading("table").run(RUN);
 
