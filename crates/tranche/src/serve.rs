@@ -41,7 +41,7 @@ async fn serve(task: &ServeTask, settings: &Settings) -> Result<ExitCode> {
     let terms = settings.terms_with(&task.terms, "received")?;
     let lease = lease(task)?;
     let ground = Arc::new(Ground::for_engine(&task.store, lease).await?);
-    let health = Health::listen(task.health).await?;
+    let health = Health::listen(task.health).await?.serve();
     let reached = tokio::select! {
         reached = venue::reach(task, settings, &ground) => reached?,
         () = stop.wait() => return Ok(ExitCode::SUCCESS),
@@ -62,7 +62,7 @@ async fn serve(task: &ServeTask, settings: &Settings) -> Result<ExitCode> {
     let mut accounts = Accounts::new(Arc::clone(&ground), paper, Arc::clone(&door), terms).await?;
     accounts.begin(&engine).await?;
     accounts.make_bots(&task.bot).await?;
-    let health = health.serve(engine.clone(), door.name());
+    health.began(engine.clone(), door.name());
     // Bots may be at work when whoever read this has enough of it.
     drop(console::say(&hello(&ground, &exchange.addresses.rest, health.address())));
     let listen = tell(news);

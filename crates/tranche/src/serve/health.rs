@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     fmt::{self, Write as _},
     net::SocketAddr,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -33,6 +34,8 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// Labels cost whoever stores them: beyond this many accounts only sums are told.
 const ACCOUNTS_MAX: usize = 200;
 
+const STARTING: &str = "starting: the exchange has not told its pairs yet, see the log\n";
+
 /// A bound address, before there is anything to say.
 #[derive(Debug)]
 pub(super) struct Health {
@@ -43,7 +46,16 @@ pub(super) struct Health {
 #[derive(Debug)]
 pub(super) struct Served {
     address: Option<SocketAddr>,
+    /// Empty until the engine has begun.
+    engine: Arc<OnceLock<Asked>>,
     _task: Option<runtime::Task>,
+}
+
+/// Who is asked.
+#[derive(Debug)]
+struct Asked {
+    engine: Handle,
+    venue: &'static str,
 }
 
 /// The whole of the engine at one moment.
@@ -77,14 +89,19 @@ impl Health {
         Ok(Self { listener: Some(listener) })
     }
 
-    pub(super) fn serve(self, engine: Handle, venue: &'static str) -> Served {
-        let Some(listener) = self.listener else { return Served { address: None, _task: None } };
+    /// Answers from now on: that the process lives, and, once it is told, how the engine does.
+    pub(super) fn serve(self) -> Served {
+        let engine = Arc::<OnceLock<Asked>>::default();
+        let Some(listener) = self.listener else {
+            return Served { address: None, engine, _task: None };
+        };
         let address = listener.local_addr().ok();
+        let asked = Arc::clone(&engine);
         let task = runtime::keep(async move {
             loop {
                 match listener.accept().await {
                     Ok((stream, _)) => {
-                        drop(runtime::spawn(connection(stream, engine.clone(), venue)));
+                        drop(runtime::spawn(connection(stream, Arc::clone(&asked))));
                     }
                     Err(error) => {
                         tracing::warn!(%error, "a connection could not be taken");
@@ -93,7 +110,7 @@ impl Health {
                 }
             }
         });
-        Served { address, _task: Some(task) }
+        Served { address, engine, _task: Some(task) }
     }
 }
 
@@ -101,12 +118,18 @@ impl Served {
     pub(super) const fn address(&self) -> Option<SocketAddr> {
         self.address
     }
+
+    /// The engine has begun.
+    pub(super) fn began(&self, engine: Handle, venue: &'static str) {
+        // It begins once.
+        drop(self.engine.set(Asked { engine, venue }));
+    }
 }
 
-async fn connection(stream: TcpStream, engine: Handle, venue: &'static str) {
+async fn connection(stream: TcpStream, asked: Arc<OnceLock<Asked>>) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let engine = engine.clone();
-        async move { Ok::<_, Infallible>(answer(request.uri().path(), &engine, venue).await) }
+        let asked = Arc::clone(&asked);
+        async move { Ok::<_, Infallible>(answer(request.uri().path(), asked.get()).await) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -118,7 +141,14 @@ async fn connection(stream: TcpStream, engine: Handle, venue: &'static str) {
     }
 }
 
-async fn answer(path: &str, engine: &Handle, venue: &'static str) -> Response<Full<Bytes>> {
+async fn answer(path: &str, asked: Option<&Asked>) -> Response<Full<Bytes>> {
+    let Some(Asked { engine, venue }) = asked else {
+        return match path {
+            "/livez" => text(StatusCode::OK, "alive\n".to_owned()),
+            _ => text(StatusCode::SERVICE_UNAVAILABLE, STARTING.to_owned()),
+        };
+    };
+    let venue = *venue;
     let look = engine.look(move |shard, running| {
         let accounts = shard.accounts().map(standing).collect();
         (Status { venue, pairs_dark: running.dark, accounts }, *running)

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
     process::{Child, Stdio},
     thread,
@@ -129,6 +129,29 @@ fn command_without_a_server_waits_and_is_carried_out_once() {
         account["stopped_by"] == "kill switch: entries cancelled"
     });
     assert_eq!(place.run("account rearm paper --data-dir data --wait 30s").code, Some(0));
+    bots.end();
+}
+
+#[test]
+fn health_answers_before_the_exchange_does() {
+    let place = Place::new("serve-waiting");
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (health, closed) = (free(), free());
+    let sockets = format!("--market-socket ws://{closed} --api-socket ws://{closed}/ws-api/v3");
+    let line = format!("serve --data-dir data --health {health} --rest http://{closed} {sockets}");
+    let mut command = place.command(&line);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let bots = Bots { child, health: health.to_string() };
+    let until = Patience::of(Duration::from_secs(30));
+    while TcpStream::connect(health).is_err() {
+        assert!(until.lasts(), "health is not answered");
+        thread::sleep(Duration::from_millis(50));
+    }
+
+    assert_eq!(bots.get("/livez").0, 200);
+    let (status, why) = bots.get("/readyz");
+    assert_eq!(status, 503);
+    assert!(why.contains("the exchange has not told its pairs yet"), "{why}");
     bots.end();
 }
 
