@@ -5,7 +5,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::steps::{judge, root, say};
+use crate::steps::{bare_cargo, judge, root, say};
 
 const USAGE: &str = "usage: cargo xtask fuzz <target|all|list> [--for 60s]
   finds go to target/fuzz/found/<target>; fuzz/corpus/<target> is where runs start from";
@@ -76,7 +76,7 @@ fn build() -> Result<std::path::PathBuf, String> {
     }
     let host = host()?;
     say("==> build with counters");
-    let mut command = Command::new("cargo");
+    let mut command = bare_cargo();
     // With a target named, programs that run while building are built without counters.
     command.args(["build", "--target", &host, "--target-dir"]).arg(&target);
     command.current_dir(&folder).env("RUSTFLAGS", COUNTERS.join(" "));

@@ -11,11 +11,21 @@ const FORMAT: Step = Step {
     action: Action::Component { probe: "fmt", arguments: &["fmt", "--all", "--check"] },
 };
 
+// In the profile of the tests, so that macros and build scripts are built once for both.
 const CLIPPY: Step = Step {
     name: "clippy",
     action: Action::Component {
         probe: "clippy",
-        arguments: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+        arguments: &[
+            "clippy",
+            "--workspace",
+            "--profile",
+            "fast",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
     },
 };
 

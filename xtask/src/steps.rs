@@ -85,12 +85,32 @@ pub(crate) fn cargo_with(arguments: &[&str], variable: (&str, &str)) -> Result<(
 /// Property tests draw the same cases in every run, so that a check of the same tree gives the same
 /// answer; set `PROPTEST_RNG_SEED` to draw others.
 fn cargo_command(arguments: &[&str]) -> Command {
-    let mut command = Command::new("cargo");
+    let mut command = bare_cargo();
     command.args(arguments).current_dir(root());
     if option_from_environment(SEED_VARIABLE).is_none() {
         command.env(SEED_VARIABLE, "1");
     }
     command
+}
+
+/// `cargo` as if a person had started it. `cargo run` tells this program about its own package, in
+/// variables that build scripts watch (that of `ring` does): handed on, they made cargo build TLS, both
+/// databases and all above them anew each time the one who asked had changed.
+pub(crate) fn bare_cargo() -> Command {
+    let mut command = Command::new("cargo");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_about_this_package) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+fn is_about_this_package(variable: &str) -> bool {
+    ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_"]
+        .iter()
+        .any(|beginning| variable.starts_with(beginning))
+        || variable == "OUT_DIR"
 }
 
 const SEED_VARIABLE: &str = "PROPTEST_RNG_SEED";
@@ -110,7 +130,7 @@ pub(crate) fn judge(line: &str, status: io::Result<ExitStatus>) -> Result<(), St
 
 /// Whether `cargo` knows this subcommand here.
 pub(crate) fn has_cargo(subcommand: &str) -> bool {
-    let probe = Command::new("cargo").args([subcommand, "--version"]).output();
+    let probe = bare_cargo().args([subcommand, "--version"]).output();
     probe.is_ok_and(|output| output.status.success())
 }
 
@@ -133,6 +153,21 @@ pub(crate) fn now() -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cargo_hears_nothing_of_the_package_that_starts_it() {
+        let removed = |command: &Command, name: &str| {
+            command.get_envs().any(|(variable, value)| variable == name && value.is_none())
+        };
+
+        let command = cargo_command(&["--version"]);
+
+        // Tests are started by cargo, too.
+        assert!(removed(&command, "CARGO_MANIFEST_DIR"));
+        assert!(removed(&command, "CARGO_PKG_NAME"));
+        assert!(!is_about_this_package("CARGO_HOME"));
+        assert!(!is_about_this_package("CARGO_TARGET_DIR"));
+    }
 
     #[test]
     fn steps_that_pass_pass() {

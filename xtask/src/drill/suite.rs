@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 
 use super::shown;
-use crate::steps::now;
+use crate::steps::{bare_cargo, now};
 
 /// A bug may make a test run for ever. Without one the short tests take a few seconds.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -78,7 +78,7 @@ impl Suite {
     }
 
     fn build(&self, what: &str) -> Result<Vec<Program>, Trouble> {
-        let built = Command::new("cargo")
+        let built = bare_cargo()
             .args(["test", "--offline", "--profile", "fast", "--no-run"])
             .args(["--message-format", "json", "--target-dir"])
             .arg(&self.target)
