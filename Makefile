@@ -1,7 +1,7 @@
 # The door to everything. The logic is in `cargo xtask` (xtask/), which is Rust and has tests.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test torture bench fuzz audit
+.PHONY: help demo check test torture bench fuzz coverage audit
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,6 +23,9 @@ bench: ## every benchmark
 
 fuzz: ## one fuzz target for a while; ARGS="venue_order --for 60s", ARGS=list names them
 	cargo xtask fuzz $(ARGS)
+
+coverage: ## which lines of the brain its tests run; at least 95 of a hundred
+	cargo xtask coverage
 
 audit: ## licences, sources, bans and known holes of the dependencies
 	cargo xtask audit

@@ -1,10 +1,11 @@
 //! The developer's commands: `cargo xtask check`, `test`, `torture`, `tidy`, `bench`, `fuzz`,
-//! `audit`, `drill`, `crash`.
+//! `audit`, `drill`, `crash`, `coverage`.
 //!
 //! `make` calls these; the logic lives here, so that it is Rust and has tests.
 
 mod audit;
 mod bench;
+mod coverage;
 mod crash;
 mod drill;
 mod fuzz;
@@ -25,6 +26,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   fuzz    one target of fuzz/, or `all`, for a while; `list` names them
   audit   licences, sources, bans and known holes of the dependencies
   drill   plants known bugs one at a time and sees whether the tests find them
+  coverage which lines of `trading` its tests and those of `sim` run; at least 95 of a hundred
   crash   --cycles N --store sqlite|postgres: kills the binary while it trades";
 
 fn main() -> ExitCode {
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         ["fuzz", rest @ ..] => fuzz::fuzz(rest),
         ["audit"] => audit::audit(),
         ["drill", options @ ..] => drill::run(options),
+        ["coverage"] => coverage::coverage(),
         ["crash", options @ ..] => crash::crash(options),
         _ => Err(USAGE.to_owned()),
     };
