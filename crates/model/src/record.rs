@@ -171,6 +171,20 @@ pub struct Batch {
     pub verdicts: Vec<VerdictRow>,
 }
 
+impl Batch {
+    /// Whether each of its inputs has its row in the journal.
+    pub fn is_whole(&self) -> bool {
+        let mut seq = self.seq_before;
+        for row in &self.journal {
+            if row.seq != seq.next() {
+                return false;
+            }
+            seq = row.seq;
+        }
+        seq == self.seq
+    }
+}
+
 /// An input of an account, as it was stepped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalRow {

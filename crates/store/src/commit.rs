@@ -5,15 +5,15 @@ mod rows;
 
 pub(crate) use rows::first_snapshots;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::{
     sync::{mpsc, oneshot},
-    task::JoinHandle,
+    task::{JoinHandle, yield_now},
 };
 use tranche_model::record::Batch;
 
-use crate::{error::StoreError, settings::Versions, sql::Pool, tasks};
+use crate::{error::StoreError, log, settings::Versions, sql::Pool, tasks};
 
 type Answers = Vec<Result<(), StoreError>>;
 
@@ -34,9 +34,10 @@ struct Request {
 }
 
 impl Committer {
-    pub(crate) fn start(pool: Pool, versions: Versions) -> Self {
+    /// `log` hears how much was written.
+    pub(crate) fn start(pool: Pool, versions: Versions, log: Option<Arc<log::State>>) -> Self {
         let (inbox, requests) = mpsc::channel(INBOX);
-        let task = tasks::spawn(run(pool, versions, requests));
+        let task = tasks::spawn(run(Writer { pool, versions, log }, requests));
         Self { inbox: Mutex::new(Some(inbox)), task: Mutex::new(Some(task)) }
     }
 
@@ -66,8 +67,17 @@ impl Committer {
     }
 }
 
-async fn run(pool: Pool, versions: Versions, mut requests: mpsc::Receiver<Request>) {
+/// What a group is written with.
+struct Writer {
+    pool: Pool,
+    versions: Versions,
+    log: Option<Arc<log::State>>,
+}
+
+async fn run(writer: Writer, mut requests: mpsc::Receiver<Request>) {
     while let Some(first) = requests.recv().await {
+        // Who was just answered may have the next one at hand: together they are one turn of the disk.
+        yield_now().await;
         let mut size = first.batches.len();
         let mut group = vec![first];
         while size < GROUP_BATCHES
@@ -76,18 +86,31 @@ async fn run(pool: Pool, versions: Versions, mut requests: mpsc::Receiver<Reques
             size = size.saturating_add(next.batches.len());
             group.push(next);
         }
-        serve(&pool, versions, group).await;
+        writer.serve(group).await;
     }
 }
 
-/// Commits a group and gives each caller its part of the answers.
-async fn serve(pool: &Pool, versions: Versions, group: Vec<Request>) {
-    let batches: Vec<&Batch> = group.iter().flat_map(|request| &request.batches).collect();
-    let mut answers = group::commit(pool, versions, &batches).await.into_iter();
-    for Request { batches, reply } in group {
-        let part: Answers = answers.by_ref().take(batches.len()).collect();
-        if reply.send(part).is_err() {
-            tracing::debug!("nobody waits for the answer to a commit");
+impl Writer {
+    /// Commits a group and gives each caller its part of the answers.
+    async fn serve(&self, group: Vec<Request>) {
+        let batches: Vec<&Batch> = group.iter().flat_map(|request| &request.batches).collect();
+        let answers = group::commit(&self.pool, self.versions, &batches).await;
+        let rows = batches.iter().map(|batch| rows_of(batch)).sum();
+        let mut answers = answers.into_iter();
+        for Request { batches, reply } in group {
+            let part: Answers = answers.by_ref().take(batches.len()).collect();
+            if reply.send(part).is_err() {
+                tracing::debug!("nobody waits for the answer to a commit");
+            }
+        }
+        if let Some(log) = &self.log {
+            log.committed(rows, &self.pool).await;
         }
     }
+}
+
+fn rows_of(batch: &Batch) -> u64 {
+    let Batch { journal, snapshots, intents, fills, .. } = batch;
+    let rows = [journal.len(), snapshots.len(), intents.len(), fills.len()];
+    rows.into_iter().map(|rows| u64::try_from(rows).unwrap_or(u64::MAX)).sum()
 }

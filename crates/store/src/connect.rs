@@ -15,6 +15,7 @@ use tranche_model::time::Millis;
 
 use crate::{
     error::OpenError,
+    log,
     settings::{Database, Role},
     sql::Pool,
 };
@@ -37,6 +38,8 @@ const READERS: u32 = 4;
 pub(crate) struct Connections {
     pub(crate) write: Pool,
     pub(crate) read: Pool,
+    /// Of an engine on SQLite: the connection that looks after the log.
+    pub(crate) log: Option<Pool>,
 }
 
 pub(crate) async fn connect(
@@ -60,9 +63,10 @@ async fn sqlite(path: &Path, role: Role) -> Result<Connections, OpenError> {
         .pragma("trusted_schema", "OFF")
         .create_if_missing(role == Role::Engine);
     let options = match role {
-        Role::Engine => {
-            options.auto_vacuum(SqliteAutoVacuum::Incremental).journal_mode(SqliteJournalMode::Wal)
-        }
+        Role::Engine => options
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
+            .journal_mode(SqliteJournalMode::Wal)
+            .pragma("wal_autocheckpoint", log::PAGES_MAX.to_string()),
         // Both stand in the file.
         Role::Client => options,
     };
@@ -73,9 +77,14 @@ async fn sqlite(path: &Path, role: Role) -> Result<Connections, OpenError> {
         .acquire_timeout(PATIENCE)
         .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }));
     let write = writer.connect_with(options.clone()).await?;
-    let readers = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(PATIENCE);
-    let read = readers.connect_lazy_with(options.pragma("query_only", "ON"));
-    Ok(Connections { write: Pool::Sqlite(write), read: Pool::Sqlite(read) })
+    let some = |count| SqlitePoolOptions::new().max_connections(count).acquire_timeout(PATIENCE);
+    let log = (role == Role::Engine).then(|| some(1).connect_lazy_with(options.clone()));
+    let read = some(READERS).connect_lazy_with(options.pragma("query_only", "ON"));
+    Ok(Connections {
+        write: Pool::Sqlite(write),
+        read: Pool::Sqlite(read),
+        log: log.map(Pool::Sqlite),
+    })
 }
 
 async fn postgres(options: &PgConnectOptions, lease: Millis) -> Result<Connections, OpenError> {
@@ -105,5 +114,34 @@ async fn postgres(options: &PgConnectOptions, lease: Millis) -> Result<Connectio
     });
     let write = write.connect_with(options(STATEMENT_MS)).await?;
     let read = pool.connect_lazy_with(options(READ_MS));
-    Ok(Connections { write: Pool::Postgres(write), read: Pool::Postgres(read) })
+    Ok(Connections { write: Pool::Postgres(write), read: Pool::Postgres(read), log: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::Statement;
+
+    #[tokio::test]
+    async fn connection_whose_transaction_ended_behind_the_drivers_back_is_replaced() {
+        let path = std::env::temp_dir().join(format!("tranche-behind-{}.db", std::process::id()));
+        let connections = sqlite(&path, Role::Engine).await.unwrap();
+        for _ in 0..3 {
+            let mut tx = connections.write.begin().await.unwrap();
+            // As a full disk does at a commit.
+            tx.run(Statement::new("ROLLBACK")).await.unwrap();
+            drop(tx);
+        }
+
+        let mut tx = connections.write.begin().await.unwrap();
+        tx.run(Statement::new("CREATE TABLE found (a INTEGER)")).await.unwrap();
+        tx.commit().await.unwrap();
+
+        let found = Statement::new("SELECT name FROM sqlite_schema WHERE name = 'found'");
+        assert!(connections.read.row("schema", found).await.unwrap().is_some());
+        for pool in [connections.write, connections.read] {
+            pool.close().await;
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
 }

@@ -16,6 +16,7 @@ mod history;
 mod identity;
 mod leases;
 mod lock;
+mod log;
 mod market;
 mod migrate;
 mod retention;

@@ -5,12 +5,14 @@
 
 mod cells;
 mod insert;
+mod moves;
 mod pool;
 mod statement;
 mod value;
 
 pub(crate) use cells::Cells;
 pub(crate) use insert::Insert;
+pub(crate) use moves::{Move, write};
 pub(crate) use pool::{Pool, Tx};
 pub(crate) use statement::{Statement, in_lists, padded, places};
 pub(crate) use value::Value;

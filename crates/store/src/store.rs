@@ -9,6 +9,7 @@ use crate::{
     connect::{self, Connections},
     error::{OpenError, StoreError},
     lock::{FileLock, LockError},
+    log::Log,
     migrate,
     settings::{Database, Role, Settings, Versions},
     sql::Pool,
@@ -25,6 +26,7 @@ pub struct Store {
     pub(crate) lease: Millis,
     database: Database,
     committer: Committer,
+    log: Option<Log>,
     /// Of an engine on SQLite.
     _lock: Option<FileLock>,
 }
@@ -39,13 +41,15 @@ impl Store {
             }
             (Database::Sqlite(_), Role::Client) | (Database::Postgres(_), _) => None,
         };
-        let Connections { write, read } =
+        let Connections { write, read, log } =
             connect::connect(&settings.database, settings.role, settings.lease).await?;
         match settings.role {
             Role::Engine => migrate::upgrade(&write).await?,
             Role::Client => migrate::check(&read).await?,
         }
-        let committer = Committer::start(write.clone(), settings.versions);
+        let log = log.map(Log::keep);
+        let state = log.as_ref().map(Log::state);
+        let committer = Committer::start(write.clone(), settings.versions, state);
         Ok(Self {
             write,
             read,
@@ -54,6 +58,7 @@ impl Store {
             lease: settings.lease,
             database: settings.database,
             committer,
+            log,
             _lock: lock,
         })
     }
@@ -68,6 +73,9 @@ impl Store {
     /// Ends it: what was asked for before is finished, then the connections close.
     pub async fn close(&self) {
         self.committer.close().await;
+        if let Some(log) = &self.log {
+            log.close().await;
+        }
         self.read.close().await;
         self.write.close().await;
     }

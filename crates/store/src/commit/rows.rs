@@ -9,7 +9,7 @@ use tranche_model::{
 
 use crate::{
     settings::Versions,
-    sql::{Insert, Statement, Tx, Value, in_lists, padded, places},
+    sql::{self, Insert, Move, Statement, Tx, Value, in_lists, padded, places},
     words,
 };
 
@@ -27,24 +27,35 @@ const DEALS: &str = "deals (account, bot, deal, seq, instrument, opened_at, clos
 const VERDICTS: &str = "verdicts (account, command, seq, accepted, reason)";
 const FIRST_STAYS: &str = "ON CONFLICT DO NOTHING";
 
-/// Writes everything that the batches hold, but where the accounts stand.
+/// Moves the accounts on and writes everything that the batches hold; says how many accounts moved. When
+/// these are not all, the transaction must not be committed. `moves` are sorted by account.
 pub(super) async fn write(
     tx: &mut Tx,
+    moves: &[Move],
     batches: &[&Batch],
     versions: Versions,
-) -> Result<(), sqlx::Error> {
+) -> Result<u64, sqlx::Error> {
     let journal = batches.iter().flat_map(|batch| journal(batch, versions)).collect();
     let intents = batches.iter().flat_map(|batch| intents(batch)).collect();
     let fills = batches.iter().flat_map(|batch| fills(batch)).collect();
     let deals = batches.iter().flat_map(|batch| deals(batch)).collect();
     let verdicts = batches.iter().flat_map(|batch| verdicts(batch)).collect();
-    Insert::new(JOURNAL, journal).run(tx).await?;
-    write_snapshots(tx, batches, versions).await?;
-    Insert::new(INTENTS, intents).run(tx).await?;
-    Insert::new(FILLS, fills).on_conflict(FIRST_STAYS).run(tx).await?;
-    Insert::new(DEALS, deals).on_conflict(FIRST_STAYS).run(tx).await?;
+    let (snapshots, gone) = snapshots(batches, versions);
+    let inserts = vec![
+        Insert::new(JOURNAL, journal),
+        snapshots,
+        Insert::new(INTENTS, intents),
+        Insert::new(FILLS, fills).on_conflict(FIRST_STAYS),
+        Insert::new(DEALS, deals).on_conflict(FIRST_STAYS),
+        Insert::new(VERDICTS, verdicts).on_conflict(FIRST_STAYS),
+    ];
+    let moved = sql::write(tx, moves, inserts).await?;
+    for (account, bot) in gone {
+        let gone = Statement::new("DELETE FROM snapshots WHERE account = $1 AND bot = $2");
+        tx.run(gone.bind(account).bind(bot)).await?;
+    }
     mark_answered(tx, batches).await?;
-    Insert::new(VERDICTS, verdicts).on_conflict(FIRST_STAYS).run(tx).await
+    Ok(moved)
 }
 
 fn journal(batch: &Batch, versions: Versions) -> impl Iterator<Item = [Value; 7]> {
@@ -61,12 +72,8 @@ fn journal(batch: &Batch, versions: Versions) -> impl Iterator<Item = [Value; 7]
     })
 }
 
-/// The last body of each; an empty one deletes the bot.
-async fn write_snapshots(
-    tx: &mut Tx,
-    batches: &[&Batch],
-    versions: Versions,
-) -> Result<(), sqlx::Error> {
+/// The last body of each, and the bots that are deleted: their last body is empty.
+fn snapshots(batches: &[&Batch], versions: Versions) -> (Insert, Vec<(AccountId, BotId)>) {
     let mut last: BTreeMap<(AccountId, BotId), (Seq, &[u8])> = BTreeMap::new();
     for batch in batches {
         for SnapshotRow { bot, body } in &batch.snapshots {
@@ -87,12 +94,8 @@ async fn write_snapshots(
             body.into(),
         ]
     });
-    Insert::new(SNAPSHOTS, rows.collect()).on_conflict(SNAPSHOTS_REPLACE).run(tx).await?;
-    for ((account, bot), _) in gone {
-        let gone = Statement::new("DELETE FROM snapshots WHERE account = $1 AND bot = $2");
-        tx.run(gone.bind(account).bind(bot)).await?;
-    }
-    Ok(())
+    let kept = Insert::new(SNAPSHOTS, rows.collect()).on_conflict(SNAPSHOTS_REPLACE);
+    (kept, gone.into_iter().map(|(key, _)| key).collect())
 }
 
 /// The rows of an account that begins.
@@ -100,7 +103,7 @@ pub(crate) fn first_snapshots(
     account: AccountId,
     snapshot: &Snapshot,
     versions: Versions,
-) -> Insert<6> {
+) -> Insert {
     let bodies = snapshot.bots.iter().map(|(bot, body)| (*bot, body));
     let rows = [(BotId::default(), &snapshot.account)].into_iter().chain(bodies);
     let rows = rows.map(|(bot, body)| {

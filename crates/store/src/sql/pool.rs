@@ -30,7 +30,7 @@ impl Pool {
     /// would fail without waiting.
     pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
         match self {
-            Self::Sqlite(pool) => begin_sqlite(pool).await.map(Tx::Sqlite),
+            Self::Sqlite(pool) => pool.begin_with(BEGIN).await.map(Tx::Sqlite),
             Self::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
         }
     }
@@ -81,19 +81,6 @@ impl Pool {
 }
 
 const BEGIN: &str = "BEGIN IMMEDIATE";
-
-/// A commit that failed on the disk may have ended its transaction without the driver's knowledge, which
-/// from then on takes the connection for one inside of it. Such a connection is thrown away.
-async fn begin_sqlite(
-    pool: &SqlitePool,
-) -> Result<sqlx::Transaction<'static, Sqlite>, sqlx::Error> {
-    let begun = pool.begin_with(BEGIN).await;
-    if matches!(begun, Err(sqlx::Error::InvalidSavePointStatement | sqlx::Error::BeginFailed)) {
-        drop(pool.acquire().await?.detach());
-        return pool.begin_with(BEGIN).await;
-    }
-    begun
-}
 
 impl Tx {
     pub(crate) async fn run(&mut self, statement: Statement) -> Result<u64, sqlx::Error> {

@@ -14,8 +14,9 @@ pub(crate) struct Statement {
 /// Sizes of lists and inserts. They are few, so that a connection keeps few prepared statements.
 const SIZES: [usize; 4] = [1, 8, 64, LIST_MAX];
 const LIST_MAX: usize = 256;
-/// The same from above, for inserts: a row must not be there twice.
-const CHUNKS: [usize; 3] = [64, 8, 1];
+/// Sizes of inserts.
+const ROWS: [usize; 6] = [1, 4, 16, 64, 128, ROWS_MAX];
+const ROWS_MAX: usize = 256;
 
 impl Statement {
     pub(crate) fn new(text: &'static str) -> Self {
@@ -27,27 +28,41 @@ impl Statement {
         Self { text: AssertSqlSafe(text).into_sql_str(), values: Vec::new() }
     }
 
+    /// The same with all its values.
+    pub(super) fn with(text: String, values: Vec<Value>) -> Self {
+        Self { values, ..Self::composed(text) }
+    }
+
     pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         self
     }
 }
 
-/// Inserts for all `rows` by values, in chunks; `into` names the table and its columns.
-pub(super) fn by_values<const N: usize>(
-    into: &'static str,
-    rows: Vec<[Value; N]>,
-    conflict: &'static str,
-) -> impl Iterator<Item = Statement> + Send {
-    let mut rows = rows.into_iter();
+/// Rows of `columns` values in lists of the few sizes. What is missing at the end is absent.
+pub(super) fn sized(
+    mut values: Vec<Value>,
+    columns: usize,
+) -> impl Iterator<Item = (usize, Vec<Value>)> + Send {
     std::iter::from_fn(move || {
-        let size = CHUNKS.into_iter().find(|size| *size <= rows.len())?;
-        let places = places(size, N);
-        let text = format!("INSERT INTO {into} VALUES {places} {conflict}");
-        let mut statement = Statement::composed(text);
-        statement.values.extend(rows.by_ref().take(size).flatten());
-        Some(statement)
+        if values.is_empty() {
+            return None;
+        }
+        let most = ROWS_MAX.saturating_mul(columns);
+        let later = if most < values.len() { values.split_off(most) } else { Vec::new() };
+        let mut list = std::mem::replace(&mut values, later);
+        let rows = list.len().checked_div(columns)?;
+        let size = ROWS.into_iter().find(|size| rows <= *size)?;
+        list.resize(size.saturating_mul(columns), Value::Int(None));
+        Some((size, list))
     })
+}
+
+/// `(?, ?), (?, ?)` for two rows of two. SQLite looks up a place with a name or a number by going through
+/// all of them.
+pub(super) fn rows_of(rows: usize, columns: usize) -> String {
+    let row = format!("({})", vec!["?"; columns].join(", "));
+    vec![row.as_str(); rows].join(", ")
 }
 
 /// Slices that fit into one list.
@@ -86,14 +101,18 @@ mod tests {
     }
 
     #[test]
-    fn every_row_is_in_one_of_few_shapes() {
-        let rows: Vec<[Value; 1]> = (0..75_i64).map(|row| [row.into()]).collect();
+    fn every_row_is_in_a_list_of_one_of_few_sizes() {
+        let values: Vec<Value> = (0..600_i64).map(Value::from).collect();
 
-        let statements: Vec<Statement> = by_values("t (a)", rows, "").collect();
+        let lists: Vec<(usize, Vec<Value>)> = sized(values, 2).collect();
 
-        let sizes: Vec<usize> = statements.iter().map(|statement| statement.values.len()).collect();
-        assert_eq!(sizes, [64, 8, 1, 1, 1]);
-        assert_eq!(statements[4].values, [Value::Int(Some(74))]);
+        let sizes: Vec<(usize, usize)> =
+            lists.iter().map(|(rows, values)| (*rows, values.len())).collect();
+        assert_eq!(sizes, [(256, 512), (64, 128)]);
+        assert_eq!(lists[1].1[87], Value::Int(Some(599)));
+        assert!(lists[1].1[88..].iter().all(|value| *value == Value::Int(None)));
+        assert_eq!(sized(Vec::new(), 2).count(), 0);
+        assert_eq!(rows_of(2, 3), "(?, ?, ?), (?, ?, ?)");
     }
 
     #[test]

@@ -161,3 +161,26 @@ async fn journal_and_fills_are_only_appended_to(bench: &Bench) {
     assert_eq!(store.fills(AccountId::new(1)).await.unwrap(), [fill(8, 1)]);
     assert_eq!(store.journal(AccountId::new(1), Seq::new(0), 9).await.unwrap().len(), 1);
 }
+
+/// The log begins anew from time to time, without a pause in the commits.
+#[tokio::test]
+async fn log_of_a_file_does_not_grow_with_every_commit() {
+    let bench = Bench::sqlite("life-log");
+    let Database::Sqlite(path) = bench.database.clone() else { panic!("a file") };
+    let store = bench.open().await;
+    add_paper(&store, 1).await;
+    let loaded = store.load(AccountId::new(1)).await.unwrap();
+    let mut seq = loaded.seq;
+    let mut lengths = Vec::new();
+    for commits in [320, 700] {
+        for _ in 0..commits {
+            assert_eq!(store.commit(vec![input(1, loaded.epoch, seq)]).await, [Ok(())]);
+            seq = seq.next();
+        }
+        lengths.push(std::fs::metadata(path.with_extension("db-wal")).unwrap().len());
+    }
+
+    assert!(lengths[1] < lengths[0] + lengths[0] / 2, "{lengths:?}");
+    assert_eq!(store.verify().await, Ok(Vec::new()));
+    store.close().await;
+}
