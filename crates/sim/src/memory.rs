@@ -57,13 +57,17 @@ impl Memory {
         });
     }
 
-    /// Writes a batch whole, where the account still stands at its epoch and input; a fill that is
-    /// known is left out.
+    /// Writes a batch whole, where the account still stands at its epoch and input, and no input is
+    /// without its row in the journal; a fill or a verdict that is known is left out. A database leaves
+    /// out the second row of a deal as well: here it is kept, for the checks that look for one.
     pub fn commit(&mut self, batch: &Batch) -> Result<(), CommitError> {
         let stored = self.accounts.get_mut(&batch.account);
         let stored = stored.ok_or(CommitError::NoAccount(batch.account))?;
         if (stored.epoch, stored.seq) != (batch.epoch, batch.seq_before) {
             return Err(CommitError::Stale { epoch: stored.epoch, seq: stored.seq });
+        }
+        if !batch.is_whole() {
+            return Err(CommitError::Failed);
         }
         stored.write(batch);
         Ok(())

@@ -53,6 +53,17 @@ fn a_new_owner_makes_the_old_one_lose() {
 }
 
 #[test]
+fn an_input_without_its_row_in_the_journal_is_refused() {
+    let (mut memory, epoch) = loaded();
+    let mut gap = batch(epoch, 0);
+    gap.seq = Seq::new(2);
+
+    assert_eq!(memory.commit(&gap), Err(CommitError::Failed));
+    assert_eq!(memory.stored(account()).unwrap().seq, Seq::new(0));
+    assert_eq!(memory.commit(&batch(epoch, 0)), Ok(()));
+}
+
+#[test]
 fn an_empty_body_deletes_a_bot() {
     let (mut memory, epoch) = loaded();
     memory.commit(&batch(epoch, 0)).unwrap();
