@@ -1,5 +1,6 @@
-//! Group commit on both databases beside a raw loop of `fdatasync`, in the same run and on the same disk:
-//! intents in a second, and how long a caller waits.
+//! Group commit on both databases beside raw loops of `fdatasync`, in the same run and on the same disk:
+//! intents in a second, and how long a caller waits. One loop has the same callers with the same bytes and
+//! writes what waits at once; the other has one caller with a page.
 //!
 //! Prints figures as they come; `--json FILE` writes all of them for the table. `--dir FOLDER` says on
 //! which disk.
@@ -25,6 +26,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::sync::{mpsc, oneshot};
 use tranche_model::{
     client_order_id::{ClientOrderId, OrderKey, Origin},
     ids::{
@@ -73,27 +75,47 @@ async fn measure(folder: &Path, figures: &mut BTreeMap<String, f64>) {
         let store = Arc::new(open(database).await);
         for callers in CALLERS {
             // The disk is another one from minute to minute: measured right before and right behind.
-            let mut disk = sync_loop(folder, SPAN / 4);
-            let (waits, took) = commit_loop(&store, callers).await;
-            disk.extend(sync_loop(folder, SPAN / 4));
+            let mut page = page_loop(folder, SPAN / 8);
+            let mut raw = raw_loop(folder, callers).await;
+            let store_loop = commit_loop(&store, callers).await;
+            raw.join(raw_loop(folder, callers).await);
+            page.extend(page_loop(folder, SPAN / 8));
             let part = format!("store/{name}/{callers}");
-            note(figures, &format!("{part}/p50"), at(&waits, 0.50));
-            note(figures, &format!("{part}/p99"), at(&waits, 0.99));
-            // One run is one second.
-            let rate = waits.len() as f64 / took.as_secs_f64();
-            note(figures, &format!("{part}/intent"), 1e9 / rate);
-            note(figures, &format!("{part}/disk/p50"), at(&disk, 0.50));
-            note(figures, &format!("{part}/disk/p99"), at(&disk, 0.99));
-            println!("{part}: {rate:.0} intents/s");
+            store_loop.note(figures, &part);
+            raw.note(figures, &format!("{part}/disk"));
+            note(figures, &format!("{part}/page/p50"), at(&page, 0.50));
+            note(figures, &format!("{part}/page/p99"), at(&page, 0.99));
         }
         store.close().await;
     }
     postgres.stop().unwrap();
 }
 
+/// What callers of one loop saw.
+struct Seen {
+    waits: Vec<Duration>,
+    took: Duration,
+}
+
+impl Seen {
+    fn join(&mut self, other: Self) {
+        self.waits.extend(other.waits);
+        self.took += other.took;
+    }
+
+    fn note(&self, figures: &mut BTreeMap<String, f64>, part: &str) {
+        note(figures, &format!("{part}/p50"), at(&self.waits, 0.50));
+        note(figures, &format!("{part}/p99"), at(&self.waits, 0.99));
+        // One run is one second.
+        let rate = self.waits.len() as f64 / self.took.as_secs_f64();
+        figures.insert(format!("{part}/intent"), 1e9 / rate);
+        println!("{part}: {rate:.0} intents/s");
+    }
+}
+
 /// Waits of a bare loop: append a page, bring it to the disk.
-fn sync_loop(folder: &Path, span: Duration) -> Vec<Duration> {
-    let mut file = File::create(folder.join("sync")).unwrap();
+fn page_loop(folder: &Path, span: Duration) -> Vec<Duration> {
+    let mut file = File::create(folder.join("page")).unwrap();
     let (begin, mut waits) = (Instant::now(), Vec::new());
     while begin.elapsed() < span {
         let start = Instant::now();
@@ -104,8 +126,73 @@ fn sync_loop(folder: &Path, span: Duration) -> Vec<Duration> {
     waits
 }
 
+/// Bytes that a caller wants on the disk, and whom to tell.
+type Wish = (Vec<u8>, oneshot::Sender<()>);
+
+/// Waits of as many callers with the same bytes before a bare file: what waits is appended at once and
+/// brought to the disk, then all are told. There is no database, no check and no index.
+async fn raw_loop(folder: &Path, callers: u32) -> Seen {
+    let (inbox, wishes) = mpsc::channel::<Wish>(1024);
+    let file = File::create(folder.join("raw")).unwrap();
+    let writer = std::thread::spawn(move || append(file, wishes));
+    let begin = Instant::now();
+    let tasks: Vec<_> = (1..=callers)
+        .map(|account| {
+            let inbox = inbox.clone();
+            tokio::spawn(async move {
+                let (mut seq, mut waits) = (Seq::default(), Vec::new());
+                while begin.elapsed() < SPAN / 4 {
+                    let batch = batch(account, Epoch::new(1), seq);
+                    seq = batch.seq;
+                    let start = Instant::now();
+                    let (told, answer) = oneshot::channel();
+                    inbox.send((bytes_of(&batch), told)).await.unwrap();
+                    answer.await.unwrap();
+                    waits.push(start.elapsed());
+                }
+                waits
+            })
+        })
+        .collect();
+    drop(inbox);
+    let mut waits = Vec::new();
+    for task in tasks {
+        waits.extend(task.await.unwrap());
+    }
+    writer.join().unwrap();
+    Seen { waits, took: begin.elapsed() }
+}
+
+fn append(mut file: File, mut wishes: mpsc::Receiver<Wish>) {
+    while let Some((mut bytes, first)) = wishes.blocking_recv() {
+        let mut told = vec![first];
+        while let Ok((more, next)) = wishes.try_recv() {
+            bytes.extend(more);
+            told.push(next);
+        }
+        file.write_all(&bytes).unwrap();
+        file.sync_data().unwrap();
+        for one in told {
+            one.send(()).unwrap();
+        }
+    }
+}
+
+/// What a batch asks the database to keep, without any structure.
+fn bytes_of(batch: &Batch) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for row in &batch.journal {
+        bytes.extend(&row.body);
+    }
+    for row in &batch.snapshots {
+        bytes.extend(&row.body);
+    }
+    bytes.extend(serde_json::to_vec(&batch.intents).unwrap());
+    bytes
+}
+
 /// Waits of callers that each commit an input with an order, one after the other.
-async fn commit_loop(store: &Arc<Store>, callers: u32) -> (Vec<Duration>, Duration) {
+async fn commit_loop(store: &Arc<Store>, callers: u32) -> Seen {
     let begin = Instant::now();
     let tasks: Vec<_> = (1..=callers)
         .map(|account| {
@@ -129,7 +216,7 @@ async fn commit_loop(store: &Arc<Store>, callers: u32) -> (Vec<Duration>, Durati
     for task in tasks {
         waits.extend(task.await.unwrap());
     }
-    (waits, begin.elapsed())
+    Seen { waits, took: begin.elapsed() }
 }
 
 async fn open(database: Database) -> Store {

@@ -1,6 +1,8 @@
 //! The page that the figures are written to: what stands in it, and the goals.
 #![expect(clippy::float_arithmetic, reason = "measured times are no money")]
 
+mod durable;
+
 use std::fmt::Write as _;
 
 use super::figures::Figures;
@@ -55,7 +57,6 @@ impl Row {
 
 const SETS: &str = "two ordered sets";
 const KERNEL: &str = "arithmetic on integers and floats";
-const DISK: &str = "a page written, fdatasync";
 const ROWS_OF_PLAIN_INTEGERS: &str = "rows of integers, two sets";
 
 const STEPS: [Row; 3] = [
@@ -226,49 +227,6 @@ const STREAM: [Row; 14] = [
     row("10 ×: trades lost", "stream/10x/trades-lost", Show::Count),
 ];
 
-const STORE: [Row; 18] = [
-    row("SQLite, one caller: intents in a second", "store/sqlite/1/intent", Show::PerSecond),
-    row("SQLite, one caller: wait, p50", "store/sqlite/1/p50", Show::Nanos)
-        .beside("store/sqlite/1/disk/p50", DISK),
-    row("SQLite, one caller: wait, p99", "store/sqlite/1/p99", Show::Nanos)
-        .beside("store/sqlite/1/disk/p99", DISK)
-        .goal(Goal::Times(3.0)),
-    row("SQLite, 16 callers: intents in a second", "store/sqlite/16/intent", Show::PerSecond),
-    row("SQLite, 16 callers: wait, p50", "store/sqlite/16/p50", Show::Nanos)
-        .beside("store/sqlite/16/disk/p50", DISK),
-    row("SQLite, 16 callers: wait, p99", "store/sqlite/16/p99", Show::Nanos)
-        .beside("store/sqlite/16/disk/p99", DISK)
-        .goal(Goal::Times(3.0)),
-    row("SQLite, 128 callers: intents in a second", "store/sqlite/128/intent", Show::PerSecond),
-    row("SQLite, 128 callers: wait, p50", "store/sqlite/128/p50", Show::Nanos)
-        .beside("store/sqlite/128/disk/p50", DISK),
-    row("SQLite, 128 callers: wait, p99", "store/sqlite/128/p99", Show::Nanos)
-        .beside("store/sqlite/128/disk/p99", DISK)
-        .goal(Goal::Times(3.0)),
-    row("PostgreSQL, one caller: intents in a second", "store/postgres/1/intent", Show::PerSecond),
-    row("PostgreSQL, one caller: wait, p50", "store/postgres/1/p50", Show::Nanos)
-        .beside("store/postgres/1/disk/p50", DISK),
-    row("PostgreSQL, one caller: wait, p99", "store/postgres/1/p99", Show::Nanos)
-        .beside("store/postgres/1/disk/p99", DISK)
-        .goal(Goal::Times(3.0)),
-    row("PostgreSQL, 16 callers: intents in a second", "store/postgres/16/intent", Show::PerSecond),
-    row("PostgreSQL, 16 callers: wait, p50", "store/postgres/16/p50", Show::Nanos)
-        .beside("store/postgres/16/disk/p50", DISK),
-    row("PostgreSQL, 16 callers: wait, p99", "store/postgres/16/p99", Show::Nanos)
-        .beside("store/postgres/16/disk/p99", DISK)
-        .goal(Goal::Times(3.0)),
-    row(
-        "PostgreSQL, 128 callers: intents in a second",
-        "store/postgres/128/intent",
-        Show::PerSecond,
-    ),
-    row("PostgreSQL, 128 callers: wait, p50", "store/postgres/128/p50", Show::Nanos)
-        .beside("store/postgres/128/disk/p50", DISK),
-    row("PostgreSQL, 128 callers: wait, p99", "store/postgres/128/p99", Show::Nanos)
-        .beside("store/postgres/128/disk/p99", DISK)
-        .goal(Goal::Times(3.0)),
-];
-
 const HEAD: &str = "# Benchmarks
 
 Written by `make bench`; do not edit. Ratios are what to look at: both sides ran on the same input in \
@@ -278,7 +236,7 @@ number that the design aims at; one that is not met says so.
 
 pub(crate) fn page(figures: &Figures, machine: &str) -> String {
     let mut page = format!("{HEAD}\nMachine: {machine}.\n");
-    let sections: [(&str, &str, &[Row]); 12] = [
+    let sections: [(&str, &str, &[Row]); 14] = [
         (
             "One account's step",
             "An account with one bot and six resting orders; a step gives intents, calls, watches and \
@@ -333,9 +291,25 @@ pub(crate) fn page(figures: &Figures, machine: &str) -> String {
         (
             "Group commit",
             "Callers that each commit an input with its journal row, a state of 400 bytes and an order, \
-             one after the other, each for an account of its own; beside the bare disk, measured right \
-             before and right behind.",
-            &STORE,
+             one after the other, each for an account of its own. Beside it: as many callers with the \
+             same bytes before a bare file, where what waits is appended at once and brought to the \
+             disk; and one caller with a page. Both are measured right before and right behind.",
+            &durable::STORE,
+        ),
+        (
+            "A start after a kill",
+            "100,000 paper bots in a SQLite file, a hundred on an account. Half of them have an open \
+             deal with two resting orders, the others wait for a price. The process that wrote them was \
+             killed. From opening the file on.",
+            &durable::START,
+        ),
+        (
+            "A server",
+            "The real `tranche serve` beside `tranche simserver`. At rest it has a paper account and no \
+             bot; ready is what `/readyz` says. Then a day passes in minutes, with twelve bots: the \
+             growth is the slope of the line through its resident memory, without the first two fifths \
+             of the day, in which caches fill.",
+            &durable::SERVER,
         ),
     ];
     for (title, about, rows) in sections {
