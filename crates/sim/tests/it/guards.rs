@@ -399,6 +399,22 @@ fn bots_of_an_account_do_not_trade_with_each_other() {
 }
 
 #[test]
+fn a_limit_entry_without_funds_is_tried_ever_more_rarely() {
+    let mut scene = Scene::with(Setup::default(), Terms { funds: 50, ..Terms::default() });
+    scene.create(BOT, Draft { base_order_type: BaseOrderType::Limit, ..draft() });
+
+    scene.minutes(A, "100", 180);
+
+    let opened = scene.whys.iter().filter(|why| matches!(why, Why::DealOpened { .. })).count();
+    assert!((3..14).contains(&opened), "{opened} deals in three hours");
+    scene.driver.exchange.deposit(OURS, asset("USDT"), quote("1000").amount()).unwrap();
+    scene.minutes(A, "100", 40);
+    scene.tick(A, "99");
+    let is_filled = |why: &Why| matches!(why, Why::BaseFilled { .. });
+    assert!(scene.whys.iter().any(is_filled), "{:?}", scene.whys);
+}
+
+#[test]
 fn losses_of_a_day_end_its_entries() {
     let mut scene = Scene::new();
     scene.create(BOT, Draft { stop_loss_pct: Some(pct("5")), ..draft() });

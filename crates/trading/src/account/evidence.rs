@@ -87,9 +87,14 @@ impl Account {
         };
         let asked_at = self.desk.reads.answered(read);
         if self.desk.key_invalid && !matches!(read, Read::Highs(..)) {
-            // The key works again.
+            // The key works again, perhaps for some questions only: what it was refused is not asked again
+            // at once, or the two would take turns without a pause.
             self.desk.key_invalid = false;
+            let pauses = self.desk.reads.pauses();
             self.read_everything(world, out)?;
+            for (read, due) in pauses {
+                self.desk.reads.postpone(read, due);
+            }
         }
         match (read, answer) {
             (Read::Order(..), Answer::Order { report, fills }) => {

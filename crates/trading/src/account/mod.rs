@@ -14,6 +14,9 @@ mod placing;
 mod reads;
 mod turn;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use tranche_model::{
@@ -335,7 +338,7 @@ impl Account {
     }
 
     /// Whether a bot of the account has a lane on the instrument.
-    pub(crate) fn trades(&self, instrument: InstrumentId) -> bool {
+    pub fn trades(&self, instrument: InstrumentId) -> bool {
         let mut lanes = self.bots.values().flat_map(|bot| &bot.lanes);
         lanes.any(|lane| lane.instrument == instrument)
     }

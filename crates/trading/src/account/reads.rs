@@ -106,6 +106,15 @@ impl Reads {
         }
     }
 
+    /// Questions that were not answered when last asked, and when each is asked again.
+    pub(crate) fn pauses(&self) -> Vec<(Read, Timestamp)> {
+        let pausing = self
+            .waiting
+            .iter()
+            .filter(|(_, waiting)| waiting.attempts != 0 && waiting.asked_at.is_none());
+        pausing.map(|(read, waiting)| (*read, waiting.due)).collect()
+    }
+
     /// The lane has no use for the answer any more.
     pub(crate) fn release(&mut self, lane: LaneKey, read: Read) {
         let Some(waiting) = self.get_mut(read) else { return };

@@ -366,9 +366,10 @@ impl<'a> Turn<'a> {
         self.desk.losses.add(self.instrument.symbol.quote, row.profit, self.world.now)?;
         out.account_dirty = true;
         out.deals.push(row);
+        let pause = self.lane.pause_after(ended).max(config.cooldown());
         self.lane.deal = None;
         self.lane.seats = Box::default();
-        self.lane.cooldown_until = self.world.now.plus(config.cooldown());
+        self.lane.cooldown_until = self.world.now.plus(pause);
         self.active_deals = self.active_deals.saturating_sub(1);
         self.stop_bot_if_due(ended, &config, out);
         Ok(true)

@@ -26,7 +26,7 @@ use crate::{
     dca::{Config, Deal},
     few::Few,
     order::Order,
-    why::{BlockReason, NoDeal},
+    why::{BlockReason, Ended, NoDeal},
 };
 
 /// An order that a strategy wants at the exchange now. It has no id: the account assigns one.
@@ -87,6 +87,9 @@ pub struct Lane {
     pub trades_read_to: Timestamp,
     /// A user asked for a deal.
     pub start_wanted: bool,
+    /// Deals in a row whose base order could not be placed. After a restart it is tried anew.
+    #[serde(skip)]
+    unplaced: u8,
     /// Why no deal was started when last looked at.
     /// Boxed: most lanes have a deal.
     pub no_deal: Option<Box<NoDeal>>,
@@ -149,6 +152,10 @@ pub struct Blocked {
 /// Pauses between attempts double from the first to the last.
 const RETRY_FIRST: Millis = Millis::from_secs(1);
 pub(crate) const RETRY_LAST: Millis = Millis::from_secs(300);
+
+/// Pauses between deals whose base order could not be placed double from the first to the last.
+const UNPLACED_FIRST: Millis = Millis::from_secs(60);
+const UNPLACED_LAST: Millis = Millis::from_secs(30 * 60);
 
 impl Bot {
     /// A new bot; `None` when one of its instruments does not exist.
@@ -259,8 +266,23 @@ impl Lane {
             cooldown_until: Timestamp::MIN,
             trades_read_to: Timestamp::MIN,
             start_wanted: false,
+            unplaced: 0,
             no_deal: None,
         }
+    }
+
+    /// How long the lane waits after the deal that ends now. One whose base order could not be placed, for
+    /// want of funds, would fail again at once: the pauses double.
+    pub(crate) fn pause_after(&mut self, ended: Ended) -> Millis {
+        let base = self.seat(Slot::BASE);
+        let is_blocked = base.is_some_and(|seat| seat.blocked().is_some());
+        if ended != Ended::NoEntry || !is_blocked {
+            self.unplaced = 0;
+            return Millis::ZERO;
+        }
+        let pause = UNPLACED_FIRST.times(1 << self.unplaced.min(16)).min(UNPLACED_LAST);
+        self.unplaced = self.unplaced.saturating_add(1);
+        pause
     }
 
     /// A price that was unfit for a deal may be fit now.
