@@ -107,6 +107,12 @@ impl Store {
         if tx.run(added).await? == 0 {
             return Ok(false);
         }
+        // Nothing of an account that begins now was lost with a backup.
+        let free = Statement::new(
+            "INSERT INTO released (account) SELECT account FROM accounts WHERE account = $1 \
+             AND EXISTS (SELECT 1 FROM installation WHERE quarantined_at IS NOT NULL)",
+        );
+        tx.run(free.bind(account.account)).await?;
         first_snapshots(account.account, snapshot, self.versions).run(&mut tx).await?;
         tx.commit().await?;
         Ok(true)

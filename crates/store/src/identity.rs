@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tranche_model::{
-    ids::{Incarnation, Installation},
+    ids::{AccountId, Incarnation, Installation},
     time::Timestamp,
 };
 
@@ -34,6 +34,9 @@ pub struct Quarantine {
 const INCARNATION_MASK: u16 = (1 << 14) - 1;
 /// More owners than an account has between two backups.
 const EPOCHS_OF_A_LIFE: i64 = 1 << 20;
+const QUARANTINED: &str = "SELECT account FROM accounts WHERE EXISTS \
+    (SELECT 1 FROM installation WHERE quarantined_at IS NOT NULL) \
+    AND account NOT IN (SELECT account FROM released) ORDER BY account";
 /// Draws before the choice is made by looking.
 const DRAWS: u32 = 64;
 
@@ -75,6 +78,7 @@ impl Store {
         tx.run(marked.bind(incarnation).bind(now).bind(reason)).await?;
         note(&mut tx, incarnation, reason, now).await?;
         tx.run(Statement::new("DELETE FROM leases")).await?;
+        tx.run(Statement::new("DELETE FROM released")).await?;
         // An engine of the former life may have gone on after the backup, and may still run.
         // By chance, because it may have been restored as well.
         let lives = i64::from(chance::number()?).saturating_add(1);
@@ -86,12 +90,38 @@ impl Store {
         identity.ok_or_else(|| StoreError::Failed("the installation has no row".to_owned()))
     }
 
+    /// Accounts for which nothing may be sent: those that were there when the database was put back, and
+    /// were not released since.
+    pub async fn quarantined(&self) -> Result<Vec<AccountId>, StoreError> {
+        let held = self.read.rows("accounts", Statement::new(QUARANTINED)).await?;
+        held.into_iter().map(|mut row| row.id().map(AccountId::new)).collect()
+    }
+
+    /// Ends the quarantine of one account, when it agrees with its exchange; with the last one, of the
+    /// database.
+    pub async fn release_account(&self, account: AccountId) -> Result<(), StoreError> {
+        let mut tx = self.write.begin().await?;
+        let released = Statement::new(
+            "INSERT INTO released (account) SELECT account FROM accounts WHERE account = $1 \
+             ON CONFLICT (account) DO NOTHING",
+        );
+        tx.run(released.bind(account)).await?;
+        if tx.rows("accounts", Statement::new(QUARANTINED)).await?.is_empty() {
+            end_quarantine(&mut tx).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
     /// Ends the quarantine, when every account agrees with its exchange.
     pub async fn release_quarantine(&self) -> Result<(), StoreError> {
-        let released = Statement::new(
-            "UPDATE installation SET quarantined_at = NULL, quarantine_reason = NULL",
-        );
-        self.write.run(released).await?;
+        let mut tx = self.write.begin().await?;
+        end_quarantine(&mut tx).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Whether the database takes writes at present: writes what is there already.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        self.write.run(Statement::new("UPDATE installation SET one = one")).await?;
         Ok(())
     }
 
@@ -124,6 +154,14 @@ impl Store {
         tx.commit().await?;
         identity.ok_or_else(|| StoreError::Failed("the installation has no row".to_owned()))
     }
+}
+
+async fn end_quarantine(tx: &mut Tx) -> Result<(), StoreError> {
+    let ended =
+        Statement::new("UPDATE installation SET quarantined_at = NULL, quarantine_reason = NULL");
+    tx.run(ended).await?;
+    tx.run(Statement::new("DELETE FROM released")).await?;
+    Ok(())
 }
 
 async fn read(tx: &mut Tx) -> Result<Option<Identity>, StoreError> {

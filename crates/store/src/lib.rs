@@ -39,7 +39,7 @@ pub use history::JournalEntry;
 pub use identity::{Identity, Quarantine};
 pub use leases::Lease;
 pub use lock::Holder;
-pub use market::{Listing, PriceRow, UsedWeight};
+pub use market::{BalancesNote, Listing, Notes, PriceRow, UsedWeight};
 pub use retention::Retention;
 pub use settings::{Database, Role, Settings, Versions};
 pub use store::Store;

@@ -14,7 +14,7 @@ use tranche_model::{
 
 use crate::{
     error::StoreError,
-    sql::{Cells, Insert, Statement, Value},
+    sql::{Cells, Insert, Statement, Tx, Value},
     store::Store,
 };
 
@@ -47,6 +47,25 @@ pub struct UsedWeight {
     pub used: u64,
     /// No request leaves before this.
     pub banned_until: Option<Timestamp>,
+}
+
+/// What exchanges told since it was written down last.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notes {
+    pub balances: Vec<BalancesNote>,
+    /// The exchange of the prices.
+    pub venue: String,
+    pub prices: Vec<PriceRow>,
+    pub weight: Option<UsedWeight>,
+}
+
+/// Balances of one account, and whether they are all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BalancesNote {
+    pub account: AccountId,
+    pub balances: Vec<Balance>,
+    pub listing: Listing,
+    pub at: Timestamp,
 }
 
 const INSTRUMENT: &str =
@@ -124,16 +143,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.write.begin().await?;
-        if listing == Listing::Complete {
-            let gone = Statement::new("DELETE FROM balances WHERE account = $1").bind(account);
-            tx.run(gone).await?;
-        }
-        let last: BTreeMap<&str, [Value; 5]> = balances
-            .iter()
-            .map(|balance| (balance.asset.as_str(), balance_row(account, balance, now)))
-            .collect();
-        let rows = last.into_values().collect();
-        Insert::new(BALANCES, rows).on_conflict(BALANCES_REPLACE).run(&mut tx).await?;
+        write_balances(&mut tx, (account, listing, now), balances).await?;
         Ok(tx.commit().await?)
     }
 
@@ -156,18 +166,8 @@ impl Store {
 
     /// Writes last prices; an older one never replaces a newer one.
     pub async fn put_prices(&self, venue: &str, prices: &[PriceRow]) -> Result<(), StoreError> {
-        let mut last: BTreeMap<InstrumentId, &PriceRow> = BTreeMap::new();
-        for row in prices {
-            let kept = last.entry(row.instrument).or_insert(row);
-            if kept.at <= row.at {
-                *kept = row;
-            }
-        }
-        let rows = last
-            .into_values()
-            .map(|row| [venue.into(), row.instrument.into(), row.price.into(), row.at.into()]);
         let mut tx = self.write.begin().await?;
-        Insert::new(PRICES, rows.collect()).on_conflict(PRICES_REPLACE).run(&mut tx).await?;
+        write_prices(&mut tx, venue, prices).await?;
         Ok(tx.commit().await?)
     }
 
@@ -186,16 +186,21 @@ impl Store {
 
     /// Writes what an address used of one limit, replacing what was said of it before.
     pub async fn put_weight(&self, weight: &UsedWeight) -> Result<(), StoreError> {
-        let row = [
-            weight.venue.as_str().into(),
-            weight.address.as_str().into(),
-            weight.span.as_str().into(),
-            weight.began_at.into(),
-            weight.used.into(),
-            weight.banned_until.into(),
-        ];
         let mut tx = self.write.begin().await?;
-        Insert::new(WEIGHTS, vec![row]).on_conflict(WEIGHTS_REPLACE).run(&mut tx).await?;
+        write_weight(&mut tx, weight).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Writes all of it in one transaction, which waits for the disk once.
+    pub async fn put_notes(&self, notes: &Notes) -> Result<(), StoreError> {
+        let mut tx = self.write.begin().await?;
+        for BalancesNote { account, balances, listing, at } in &notes.balances {
+            write_balances(&mut tx, (*account, *listing, *at), balances).await?;
+        }
+        write_prices(&mut tx, &notes.venue, &notes.prices).await?;
+        if let Some(weight) = &notes.weight {
+            write_weight(&mut tx, weight).await?;
+        }
         Ok(tx.commit().await?)
     }
 
@@ -220,6 +225,52 @@ impl Store {
         });
         Ok(weights)
     }
+}
+
+async fn write_balances(
+    tx: &mut Tx,
+    (account, listing, now): (AccountId, Listing, Timestamp),
+    balances: &[Balance],
+) -> Result<(), StoreError> {
+    if listing == Listing::Complete {
+        let gone = Statement::new("DELETE FROM balances WHERE account = $1").bind(account);
+        tx.run(gone).await?;
+    }
+    let last: BTreeMap<&str, [Value; 5]> = balances
+        .iter()
+        .map(|balance| (balance.asset.as_str(), balance_row(account, balance, now)))
+        .collect();
+    let rows = last.into_values().collect();
+    Insert::new(BALANCES, rows).on_conflict(BALANCES_REPLACE).run(tx).await?;
+    Ok(())
+}
+
+async fn write_prices(tx: &mut Tx, venue: &str, prices: &[PriceRow]) -> Result<(), StoreError> {
+    let mut last: BTreeMap<InstrumentId, &PriceRow> = BTreeMap::new();
+    for row in prices {
+        let kept = last.entry(row.instrument).or_insert(row);
+        if kept.at <= row.at {
+            *kept = row;
+        }
+    }
+    let rows = last
+        .into_values()
+        .map(|row| [venue.into(), row.instrument.into(), row.price.into(), row.at.into()]);
+    Insert::new(PRICES, rows.collect()).on_conflict(PRICES_REPLACE).run(tx).await?;
+    Ok(())
+}
+
+async fn write_weight(tx: &mut Tx, weight: &UsedWeight) -> Result<(), StoreError> {
+    let row = [
+        weight.venue.as_str().into(),
+        weight.address.as_str().into(),
+        weight.span.as_str().into(),
+        weight.began_at.into(),
+        weight.used.into(),
+        weight.banned_until.into(),
+    ];
+    Insert::new(WEIGHTS, vec![row]).on_conflict(WEIGHTS_REPLACE).run(tx).await?;
+    Ok(())
 }
 
 fn read_instrument(mut row: Cells) -> Result<Instrument, StoreError> {

@@ -13,15 +13,23 @@ use crate::{
 /// Number, name, and the text for SQLite and for PostgreSQL.
 type Step = (i64, &'static str, &'static str, &'static str);
 
-const STEPS: [Step; 1] = [(
-    1,
-    "ground",
-    include_str!("../migrations/sqlite/0001_ground.sql"),
-    include_str!("../migrations/postgres/0001_ground.sql"),
-)];
+const STEPS: [Step; 2] = [
+    (
+        1,
+        "ground",
+        include_str!("../migrations/sqlite/0001_ground.sql"),
+        include_str!("../migrations/postgres/0001_ground.sql"),
+    ),
+    (
+        2,
+        "released",
+        include_str!("../migrations/sqlite/0002_released.sql"),
+        include_str!("../migrations/postgres/0002_released.sql"),
+    ),
+];
 
 /// The number of the last step that this version knows.
-pub(crate) const KNOWN: i64 = 1;
+pub(crate) const KNOWN: i64 = 2;
 
 /// Brings the database to this version; refuses one that is newer.
 pub(crate) async fn upgrade(pool: &Pool) -> Result<(), OpenError> {

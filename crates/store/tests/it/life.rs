@@ -8,6 +8,7 @@ use crate::bench::{Bench, NOW, add_paper, contract, fill, input, settings};
 contract! {
     identity_is_drawn_once,
     restored_database_is_in_quarantine_under_a_new_incarnation,
+    quarantine_ends_for_one_account_after_the_other,
     incarnation_that_was_seen_is_avoided,
     newer_database_is_refused,
     older_database_is_upgraded_by_an_engine_only,
@@ -76,6 +77,29 @@ async fn restored_database_is_in_quarantine_under_a_new_incarnation(bench: &Benc
     assert_eq!(store.identity(NOW).await.unwrap().quarantine, None);
 }
 
+async fn quarantine_ends_for_one_account_after_the_other(bench: &Bench) {
+    let store = bench.open().await;
+    let [one, two, three] = [1, 2, 3].map(AccountId::new);
+    add_paper(&store, 1).await;
+    add_paper(&store, 2).await;
+    assert_eq!(store.quarantined().await, Ok(Vec::new()));
+    for _ in 0..2 {
+        store.mark_restored("restored from a backup", NOW).await.unwrap();
+        assert_eq!(store.quarantined().await, Ok(vec![one, two]));
+        store.release_account(two).await.unwrap();
+        store.release_account(two).await.unwrap();
+        assert_eq!(store.quarantined().await, Ok(vec![one]));
+        assert!(store.identity(NOW).await.unwrap().quarantine.is_some());
+    }
+
+    add_paper(&store, 3).await;
+    assert_eq!(store.quarantined().await, Ok(vec![one]), "{three} has no past");
+    store.release_account(one).await.unwrap();
+
+    assert_eq!(store.quarantined().await, Ok(Vec::new()));
+    assert_eq!(store.identity(NOW).await.unwrap().quarantine, None);
+}
+
 async fn incarnation_that_was_seen_is_avoided(bench: &Bench) {
     let store = bench.open().await;
     store.identity(NOW).await.unwrap();
@@ -109,19 +133,19 @@ async fn newer_database_is_refused(bench: &Bench) {
     for role in [Role::Engine, Role::Client] {
         let settings = Settings { role, ..settings(bench.database.clone(), "old") };
         let error = Store::open(settings).await.unwrap_err();
-        assert_eq!(error, OpenError::Newer { found: 99, known: 1 });
+        assert_eq!(error, OpenError::Newer { found: 99, known: 2 });
         assert!(error.to_string().contains("newer version of Tranche"), "{error}");
     }
 }
 
 async fn older_database_is_upgraded_by_an_engine_only(bench: &Bench) {
     bench.open().await.close().await;
-    bench.raw().await.run("UPDATE _sqlx_migrations SET version = 0").await.unwrap();
+    bench.raw().await.run("DELETE FROM _sqlx_migrations WHERE version = 2").await.unwrap();
 
     let settings = Settings { role: Role::Client, ..settings(bench.database.clone(), "client") };
     let error = Store::open(settings).await.unwrap_err();
 
-    assert_eq!(error, OpenError::Older { found: 0, known: 1 });
+    assert_eq!(error, OpenError::Older { found: 1, known: 2 });
 }
 
 async fn client_does_not_make_a_database(bench: &Bench) {

@@ -1,0 +1,4 @@
+-- Accounts whose quarantine ended before that of the whole database.
+CREATE TABLE released (
+    account INTEGER NOT NULL PRIMARY KEY REFERENCES accounts (account)
+) STRICT;
