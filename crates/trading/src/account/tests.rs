@@ -48,6 +48,15 @@ fn calls_within(seconds: u32, answer: impl Fn(&Call) -> Outcome) -> (Account, Ve
     (account, made)
 }
 
+/// There is nothing at the venue.
+fn nothing(call: &Call) -> Outcome {
+    Outcome::Done(if *call == Call::OpenOrders {
+        Answer::OpenOrders { own: Vec::new(), foreign: Vec::new() }
+    } else {
+        Answer::Balances(Vec::new())
+    })
+}
+
 fn key_refused() -> Outcome {
     let reason = RefusalReason::Key;
     Outcome::Refused(Refusal { reason, code: -2015, text: "Invalid API-key".into() })
@@ -56,13 +65,8 @@ fn key_refused() -> Outcome {
 #[test]
 fn a_key_that_may_ask_one_thing_and_not_another_is_tried_ever_more_rarely() {
     for refused in [Call::OpenOrders, Call::Balances] {
-        let (account, calls) = calls_within(3600, |call| match call {
-            call if *call == refused => key_refused(),
-            Call::OpenOrders => {
-                Outcome::Done(Answer::OpenOrders { own: Vec::new(), foreign: Vec::new() })
-            }
-            _ => Outcome::Done(Answer::Balances(Vec::new())),
-        });
+        let (account, calls) =
+            calls_within(3600, |call| if *call == refused { key_refused() } else { nothing(call) });
 
         assert!(calls.len() < 100, "{} calls in an hour", calls.len());
         assert_eq!(account.desk.state, AccountState::KeyInvalid);
@@ -74,13 +78,7 @@ fn a_key_that_works_again_makes_the_account_ready() {
     let count = std::cell::Cell::new(0);
     let (account, _) = calls_within(1200, |call| {
         count.set(count.get() + 1);
-        match call {
-            _ if count.get() < 12 => key_refused(),
-            Call::OpenOrders => {
-                Outcome::Done(Answer::OpenOrders { own: Vec::new(), foreign: Vec::new() })
-            }
-            _ => Outcome::Done(Answer::Balances(Vec::new())),
-        }
+        if count.get() < 12 { key_refused() } else { nothing(call) }
     });
 
     assert_eq!(account.desk.state, AccountState::Ready);
