@@ -1,21 +1,24 @@
 //! The engine's store in a database.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tranche_model::{
     ids::{AccountId, CommandId, InstrumentId, TradeId},
     record::{Batch, VerdictRow},
     time::Millis,
 };
-use tranche_store::{self as database, Database};
-use tranche_trading::{codec, event::Command};
+use tranche_store::{self as database, BalancesNote, Database, Listing, PriceRow, UsedWeight};
+use tranche_trading::{
+    codec,
+    dispatch::Usage,
+    event::{Command, CommandBody},
+};
 use tranche_venue::venue::Later;
 
-use crate::store::{Loaded, Store, StoreError};
+use crate::{
+    notes::Notes,
+    store::{Loaded, Store, StoreError},
+};
 
 /// A database that other engines may use too, if it is one for several.
 #[derive(Debug)]
@@ -23,9 +26,14 @@ pub struct DatabaseStore {
     inner: Arc<database::Store>,
     /// Whether others may have an account, so that each is leased.
     lease: Option<Duration>,
-    /// Commands whose bytes are not ours: told once.
-    unreadable: Mutex<BTreeSet<CommandId>>,
+    /// The exchange that notes are about.
+    venue: &'static str,
 }
+
+/// All processes of a host share its way out; which one it is, nobody can tell from inside.
+const ADDRESS: &str = "default";
+/// Which limit of the exchange is noted.
+const SPAN: &str = "1M";
 
 impl DatabaseStore {
     /// `lease` is that of the settings that the database was opened with.
@@ -35,21 +43,61 @@ impl DatabaseStore {
             Database::Sqlite(_) => None,
             Database::Postgres(_) => Some(Duration::from_millis(lease.ms().into())),
         };
-        Self { inner, lease, unreadable: Mutex::default() }
+        Self { inner, lease, venue: "" }
     }
 
-    fn read(&self, queued: database::QueuedCommand) -> Option<(AccountId, Command)> {
+    /// What is noted is about this exchange.
+    #[must_use]
+    pub const fn about(mut self, venue: &'static str) -> Self {
+        self.venue = venue;
+        self
+    }
+
+    /// What was noted of the use of an exchange's limit.
+    pub async fn usage_of(
+        inner: &database::Store,
+        venue: &str,
+    ) -> Result<Option<Usage>, database::StoreError> {
+        let all = inner.weights().await?;
+        let known = all
+            .into_iter()
+            .find(|row| row.venue == venue && row.address == ADDRESS && row.span == SPAN);
+        Ok(known.map(|row| Usage {
+            began_at: row.began_at,
+            used: row.used,
+            banned_until: row.banned_until,
+        }))
+    }
+
+    fn rows(&self, notes: Notes) -> database::Notes {
+        let Notes { balances, prices, usage } = notes;
+        let balances = balances.into_iter().map(|(account, holdings)| {
+            let listing = if holdings.is_whole { Listing::Complete } else { Listing::Partial };
+            let (balances, at) = (holdings.balances.into_values().collect(), holdings.at);
+            BalancesNote { account, balances, listing, at }
+        });
+        let prices =
+            prices.into_iter().map(|(instrument, (price, at))| PriceRow { instrument, price, at });
+        let weight = usage.map(|usage| UsedWeight {
+            venue: self.venue.to_owned(),
+            address: ADDRESS.to_owned(),
+            span: SPAN.to_owned(),
+            began_at: usage.began_at,
+            used: usage.used,
+            banned_until: usage.banned_until,
+        });
+        let venue = self.venue.to_owned();
+        database::Notes { balances: balances.collect(), venue, prices: prices.collect(), weight }
+    }
+
+    /// One whose bytes are not ours is handed in too: it is refused, with a verdict, as any other.
+    fn read(queued: database::QueuedCommand) -> (AccountId, Command) {
         let database::Command { command: id, account, body, .. } = queued.command;
-        match codec::decode(&body) {
-            Ok(body) => Some((account, Command { id, body })),
-            Err(error) => {
-                let mut known = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
-                if known.insert(id) {
-                    tracing::error!(command = %id, %error, "a command cannot be read; it waits");
-                }
-                None
-            }
-        }
+        let body = codec::decode(&body).unwrap_or_else(|error| {
+            tracing::error!(command = %id, %error, "a command cannot be read; it is refused");
+            CommandBody::Unreadable { error: error.to_string() }
+        });
+        (account, Command { id, body })
     }
 }
 
@@ -101,7 +149,7 @@ impl Store for DatabaseStore {
     ) -> Later<'_, Result<Vec<(AccountId, Command)>, StoreError>> {
         Box::pin(async move {
             let open = self.inner.open_commands(&accounts).await?;
-            Ok(open.into_iter().filter_map(|queued| self.read(queued)).collect())
+            Ok(open.into_iter().map(Self::read).collect())
         })
     }
 
@@ -118,6 +166,14 @@ impl Store for DatabaseStore {
 
     fn release(&self, accounts: Vec<AccountId>) -> Later<'_, Result<(), StoreError>> {
         Box::pin(async move { Ok(self.inner.release(&accounts).await?) })
+    }
+
+    fn note(&self, notes: Notes) -> Later<'_, Result<(), StoreError>> {
+        Box::pin(async move { Ok(self.inner.put_notes(&self.rows(notes)).await?) })
+    }
+
+    fn usage(&self) -> Later<'_, Result<Option<Usage>, StoreError>> {
+        Box::pin(async move { Ok(Self::usage_of(&self.inner, self.venue).await?) })
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod carry;
 mod ending;
+mod held;
+mod jot;
 mod keep;
 mod load;
 mod polls;
@@ -34,6 +36,7 @@ use polls::{Polled, Polls};
 use crate::{
     handle::{Ask, Ending, Handle, Pending, Running, Told},
     lease::{Lease, now as now_of_timers},
+    notes::Notes,
     paper::Paper,
     store::{Store, StoreError},
     tasks::{self, Kept},
@@ -95,6 +98,8 @@ pub struct Engine {
     reloads: Vec<AccountId>,
     /// What is looked after from time to time.
     chores: keep::Chores,
+    jotter: jot::Jotter,
+    held: held::Held,
     watched: Watched,
     is_watched_stale: bool,
     has_more: bool,
@@ -111,6 +116,7 @@ struct Ends<T> {
 /// An account and its way to the venue.
 struct Owned {
     venue: Arc<dyn VenueAccount>,
+    is_paper: bool,
     lease: Arc<Lease>,
     /// How often it was forgotten: answers to questions of a former life are for nobody.
     life: u64,
@@ -149,6 +155,7 @@ enum Stored {
     Known(AccountId, tranche_model::fill::Fill, Result<bool, StoreError>),
     Commands(Result<Vec<(AccountId, Command)>, StoreError>),
     Renewed { asked: Instant, accounts: Vec<AccountId>, ours: Result<Vec<AccountId>, StoreError> },
+    Noted(Notes, Result<(), StoreError>),
 }
 
 impl fmt::Debug for Engine {
@@ -173,6 +180,9 @@ impl Engine {
         // Each call in flight has its place: none waits to be heard.
         let flights = usize::try_from(setup.limits.in_flight_max).unwrap_or(STORED).max(1);
         let weights = setup.limits.weights;
+        if let Some(paper) = &setup.paper {
+            paper.tell_engine();
+        }
         let engine = Self {
             shard: Shard::new(Arc::new(setup.instruments), setup.shard),
             dispatch: Dispatch::new(setup.limits),
@@ -196,6 +206,8 @@ impl Engine {
             in_flight: 0,
             reloads: Vec::new(),
             chores: keep::Chores::new(now_of_timers()),
+            jotter: jot::Jotter::new(now_of_timers()),
+            held: held::Held::default(),
             watched: Watched::new(),
             is_watched_stale: false,
             has_more: false,
@@ -216,12 +228,16 @@ impl Engine {
     }
 
     async fn run(mut self) {
+        self.recall().await;
         while !self.is_over {
             self.wait().await;
             self.take_ready();
             self.poll();
             self.do_chores();
             self.pump();
+            while self.release() {
+                self.pump();
+            }
         }
         self.wind_down().await;
     }
@@ -263,9 +279,13 @@ impl Engine {
                 break;
             }
         }
+        self.hear_paper();
         let now = self.venue.now();
         let aside = self.venue.aside();
         self.dispatch.spent(aside.weight, now);
+        if let Some((used, asked_at)) = aside.used_weight {
+            self.dispatch.weight_told(used, asked_at, now);
+        }
         if let Some(until) = aside.banned_until {
             self.dispatch.banned(until);
         }
@@ -281,7 +301,8 @@ impl Engine {
             let millis = due.since(now).max(Millis::ZERO);
             Duration::from_millis(u64::from(millis.ms())).min(NAP)
         });
-        (now_of_timers() + nap).min(self.chores.commands_at)
+        let due = self.held.until().unwrap_or(self.chores.commands_at).min(self.chores.commands_at);
+        (now_of_timers() + nap).min(due)
     }
 
     fn input(&mut self, input: Input) {

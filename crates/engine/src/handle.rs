@@ -35,6 +35,10 @@ pub(crate) enum Ask {
         verdict: oneshot::Sender<Verdict>,
     },
     Evict(AccountId),
+    Terms {
+        account: AccountId,
+        settings: Box<Settings>,
+    },
     Sync,
     Rules(Box<Instrument>),
     Look(Look),
@@ -91,6 +95,8 @@ pub struct Running {
     pub owned: u32,
     /// Instruments whose market data has a gap at present.
     pub dark: u32,
+    /// Weight used of this address in the present minute, as far as is known.
+    pub weight_used: u64,
 }
 
 /// One transaction may fail; when so many did in a row, the store is down.
@@ -169,6 +175,11 @@ impl Handle {
     /// Drops an account from memory and loads it again, as after a crash.
     pub async fn evict(&self, account: AccountId) -> Result<(), Gone> {
         self.ask(Ask::Evict(account)).await
+    }
+
+    /// Brings an account other settings, such as fees that the venue changed: it is loaded with them.
+    pub async fn terms(&self, account: AccountId, settings: Settings) -> Result<(), Gone> {
+        self.ask(Ask::Terms { account, settings: Box::new(settings) }).await
     }
 
     /// Compares every account with its venue, as after the private stream was lost.

@@ -6,6 +6,7 @@
 //! [`Engine`].
 
 pub mod database;
+pub mod notes;
 pub mod paper;
 pub mod store;
 

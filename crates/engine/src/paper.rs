@@ -12,7 +12,7 @@ use tranche_model::{
     ids::{AccountId, InstrumentId},
     instrument::Instrument,
     order::OrderRequest,
-    record::{Call, Outcome, Snapshot},
+    record::{Call, Outcome, PrivateEvent, Snapshot},
 };
 use tranche_sim::exchange::{Exchange, LedgerError};
 use tranche_trading::{
@@ -40,6 +40,8 @@ struct Inner {
     exchange: Exchange,
     accounts: BTreeSet<AccountId>,
     streams: BTreeMap<AccountId, mpsc::Sender<PrivateMessage>>,
+    /// For an engine, which takes all news itself and in order; streams only say that they are up.
+    news: Option<Vec<(AccountId, PrivateEvent)>>,
 }
 
 /// Why a paper account cannot go on from what was committed.
@@ -64,7 +66,8 @@ impl Paper {
         // Fewer than a thousand trades in a millisecond: those of a former life have lower numbers.
         let passed = u64::try_from(venue.now().ms()).unwrap_or_default();
         exchange.number_above(passed.saturating_mul(1000));
-        let inner = Inner { exchange, accounts: BTreeSet::new(), streams: BTreeMap::new() };
+        let inner =
+            Inner { exchange, accounts: BTreeSet::new(), streams: BTreeMap::new(), news: None };
         Arc::new(Self { venue, inner: Mutex::new(inner) })
     }
 
@@ -148,6 +151,16 @@ impl Paper {
         inner.tell();
     }
 
+    /// From now on an engine takes the news, and hears of a fill before it sees the tick that made it.
+    pub(crate) fn tell_engine(&self) {
+        self.locked().news.get_or_insert_default();
+    }
+
+    /// What was not told yet.
+    pub(crate) fn take_news(&self) -> Vec<(AccountId, PrivateEvent)> {
+        self.locked().news.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// Lets somebody look at the exchange's own books.
     pub fn look<T>(&self, look: impl FnOnce(&Exchange) -> T) -> T {
         look(&self.locked().exchange)
@@ -182,6 +195,10 @@ fn rests(order: &Order) -> bool {
 impl Inner {
     /// Hands the exchange's news to those who listen.
     fn tell(&mut self) {
+        if let Some(news) = &mut self.news {
+            news.extend(self.exchange.take_events());
+            return;
+        }
         for (account, event) in self.exchange.take_events() {
             if let Some(stream) = self.streams.get(&account)
                 && stream.try_send(PrivateMessage::Event(event)).is_err()

@@ -11,8 +11,10 @@ use tranche_model::{
     record::{Batch, Snapshot, VerdictRow},
 };
 use tranche_sim::memory::{CommitError, Memory};
-use tranche_trading::event::Command;
+use tranche_trading::{dispatch::Usage, event::Command};
 use tranche_venue::venue::Later;
+
+use crate::notes::Notes;
 
 /// What a store keeps: ground state, never lost once it says so.
 pub trait Store: fmt::Debug + Send + Sync {
@@ -53,6 +55,12 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Gives the leases back at a graceful end, so that another need not wait for them to run out.
     fn release(&self, accounts: Vec<AccountId>) -> Later<'_, Result<(), StoreError>>;
+
+    /// Writes down what can be asked for again.
+    fn note(&self, notes: Notes) -> Later<'_, Result<(), StoreError>>;
+
+    /// What a former process used of the exchange's limit, as it was noted last.
+    fn usage(&self) -> Later<'_, Result<Option<Usage>, StoreError>>;
 }
 
 /// An account as the store holds it, under its new owner.
@@ -83,6 +91,7 @@ pub enum StoreError {
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     memory: Mutex<Memory>,
+    notes: Mutex<Notes>,
 }
 
 impl MemoryStore {
@@ -94,6 +103,15 @@ impl MemoryStore {
     /// Lets somebody look at the rows.
     pub fn look<T>(&self, look: impl FnOnce(&Memory) -> T) -> T {
         look(&self.locked())
+    }
+
+    /// What was noted last of everything.
+    pub fn notes(&self) -> Notes {
+        self.noted().clone()
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Notes> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn locked(&self) -> MutexGuard<'_, Memory> {
@@ -157,6 +175,17 @@ impl Store for MemoryStore {
 
     fn release(&self, _: Vec<AccountId>) -> Later<'_, Result<(), StoreError>> {
         Box::pin(async { Ok(()) })
+    }
+
+    fn note(&self, notes: Notes) -> Later<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.noted().add(notes);
+            Ok(())
+        })
+    }
+
+    fn usage(&self) -> Later<'_, Result<Option<Usage>, StoreError>> {
+        Box::pin(async move { Ok(self.noted().usage) })
     }
 }
 

@@ -78,6 +78,17 @@ pub enum Status {
     Broken(Timestamp),
 }
 
+/// What is known of an address's use, to be kept over a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// The venue's minute that it is about.
+    pub began_at: Timestamp,
+    /// Weight used in that minute.
+    pub used: u64,
+    /// The venue shuts the address out until then.
+    pub banned_until: Option<Timestamp>,
+}
+
 /// How full a lane is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LaneMetrics {

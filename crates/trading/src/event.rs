@@ -130,6 +130,10 @@ pub enum CommandBody {
     /// Lifts a kill switch.
     Rearm,
     SetRisk(RiskLimits),
+    /// Another version wrote it, or the bytes are damaged: it is refused, so that nobody waits for it.
+    Unreadable {
+        error: String,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

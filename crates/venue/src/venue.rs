@@ -102,6 +102,8 @@ pub struct Report {
 pub struct Aside {
     /// As the venue's documents say.
     pub weight: u32,
+    /// Weight used in the venue's minute by this address, as the last answer says, and when it was asked.
+    pub used_weight: Option<(u32, Timestamp)>,
     /// The venue shuts this address out until then.
     pub banned_until: Option<Timestamp>,
 }

@@ -32,6 +32,7 @@ impl Engine {
         if 0 < self.in_flight {
             tracing::warn!(calls = self.in_flight, "calls left and were not answered in time");
         }
+        self.jot_last(RELEASE_WITHIN).await;
         let accounts: Vec<AccountId> = self.owned.keys().copied().collect();
         for owned in self.owned.values() {
             owned.lease.lose();

@@ -45,6 +45,7 @@ impl Engine {
         self.look_at_leases(now);
         self.ask_for_commands(now);
         self.look_at_market(now);
+        self.jot(now);
     }
 
     /// Accounts whose lease ran out are dropped; the others' are renewed.
@@ -110,6 +111,7 @@ impl Engine {
     fn lost(&mut self, account: AccountId) {
         let Some(owned) = self.owned.get_mut(&account) else { return };
         owned.lease.lose();
+        self.jotter.forget(account);
         self.running.leases_lost = self.running.leases_lost.saturating_add(1);
         tracing::warn!(%account, "the lease is over; the account is dropped");
         self.input(Input::Evict { account });

@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::sleep;
 use tranche_model::{
-    candle::Tick,
     fill::Fill,
     ids::{AccountId, InstrumentId},
     record::{Outcome, Reply},
@@ -48,6 +47,9 @@ impl Engine {
         if is_stale && call.is_question() {
             return;
         }
+        // What a call did on paper is told before it is answered, as it was done before.
+        self.hear_paper();
+        self.note_answer(account, &report.outcome);
         self.event(account, Event::Reply(Reply { call, outcome: report.outcome }));
     }
 
@@ -83,6 +85,7 @@ impl Engine {
             Stored::Known(account, fill, result) => self.known(account, fill, result),
             Stored::Commands(result) => self.told_commands(result),
             Stored::Renewed { asked, accounts, ours } => self.renewed(asked, &accounts, ours),
+            Stored::Noted(notes, result) => self.noted(notes, result),
         }
     }
 
@@ -111,7 +114,10 @@ impl Engine {
                 owned.is_live = false;
                 self.event(account, Event::Stream { live: false });
             }
-            PrivateMessage::Event(event) => self.event(account, Event::Private(event)),
+            PrivateMessage::Event(event) => {
+                self.note_private(account, &event);
+                self.event(account, Event::Private(event));
+            }
         }
     }
 
@@ -139,6 +145,11 @@ impl Engine {
                 let live = self.owned.iter().filter(|(_, owned)| owned.is_live);
                 for account in live.map(|(account, _)| *account).collect::<Vec<_>>() {
                     self.event(account, Event::Stream { live: true });
+                }
+            }
+            Some(Ask::Terms { account, settings }) => {
+                if self.owned.contains_key(&account) {
+                    self.input(Input::Own { account, settings });
                 }
             }
             Some(Ask::Evict(account)) => self.input(Input::Evict { account }),
@@ -178,8 +189,10 @@ impl Engine {
             Some(former) => (former.life, former.lease),
             None => (0, Arc::new(Lease::new())),
         };
+        let is_paper = self.paper.as_ref().is_some_and(|paper| paper.has(account));
         let owned = Owned {
             venue,
+            is_paper,
             lease,
             life,
             is_live: false,
@@ -189,15 +202,6 @@ impl Engine {
         };
         self.owned.insert(account, owned);
         self.running.owned = u32::try_from(self.owned.len()).unwrap_or(u32::MAX);
-    }
-
-    /// A price came: paper orders meet it first, as those at an exchange do.
-    pub(super) fn tick(&mut self, tick: Tick) {
-        self.running.ticks = self.running.ticks.saturating_add(1);
-        if let Some(paper) = &self.paper {
-            paper.tick(&tick);
-        }
-        self.input(Input::Tick(tick));
     }
 
     pub(super) fn market(&mut self, event: MarketEvent) {
@@ -220,6 +224,7 @@ impl Engine {
     }
 
     pub(super) fn gap(&mut self, instruments: Vec<InstrumentId>) {
+        self.held.forget(&instruments);
         for instrument in self.polls.lost(instruments, self.venue.now()) {
             self.input(Input::Gap(instrument));
         }

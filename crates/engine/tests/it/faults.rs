@@ -7,6 +7,7 @@ use std::{
 
 use tranche_engine::{
     Ending,
+    notes::Notes,
     store::{Loaded, MemoryStore, Store, StoreError},
 };
 use tranche_model::{
@@ -16,6 +17,7 @@ use tranche_model::{
 use tranche_trading::{
     account::Account,
     dca::Config,
+    dispatch::Usage,
     event::{Command, CommandBody},
 };
 use tranche_venue::venue::Later;
@@ -141,6 +143,14 @@ impl Store for Faulty {
             self.plan().released = accounts;
             Ok(())
         })
+    }
+
+    fn note(&self, notes: Notes) -> Later<'_, Result<(), StoreError>> {
+        self.memory.note(notes)
+    }
+
+    fn usage(&self) -> Later<'_, Result<Option<Usage>, StoreError>> {
+        self.memory.usage()
     }
 }
 

@@ -6,6 +6,7 @@ mod faults;
 mod golden;
 #[path = "../../../venue/tests/conformance/impostor.rs"]
 mod impostor;
+mod notes;
 mod outages;
 mod paper;
 mod scene;

@@ -208,7 +208,7 @@ pub(crate) struct Detour {
 }
 
 /// A store that knows the account, and nothing of it.
-fn memory() -> Arc<MemoryStore> {
+pub(crate) fn memory() -> Arc<MemoryStore> {
     let store = Arc::new(MemoryStore::default());
     store.add_account(OURS);
     store

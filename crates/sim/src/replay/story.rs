@@ -121,6 +121,7 @@ fn command(body: &CommandBody) -> String {
         CommandBody::Kill { level } => format!("kill switch, {level}"),
         CommandBody::Rearm => "lift the kill switch".to_owned(),
         CommandBody::SetRisk(_) => "set limits".to_owned(),
+        CommandBody::Unreadable { error } => format!("unreadable: {error}"),
     }
 }
 

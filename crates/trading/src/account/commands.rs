@@ -68,6 +68,7 @@ impl Account {
                 self.run_all(world, out)?;
                 Ok(Ok(()))
             }
+            CommandBody::Unreadable { error } => Ok(Err(format!("unreadable: {error}"))),
         }
     }
 

@@ -128,6 +128,16 @@ impl Budget {
         self.bucket.take(weight);
     }
 
+    /// When the present minute began, by the venue's clock.
+    pub(super) fn began_at(&self) -> Timestamp {
+        self.window.began_at()
+    }
+
+    /// Weight used in the present minute.
+    pub(super) const fn used(&self) -> u64 {
+        self.window.used()
+    }
+
     pub(super) const fn answer(&mut self, cost: u64) {
         self.tally.answer(cost);
     }

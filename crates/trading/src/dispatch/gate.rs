@@ -117,6 +117,10 @@ impl Gate {
         self.banned_until = self.banned_until.max(Some(until.plus(jitter)));
     }
 
+    pub(super) const fn banned_until(&self) -> Option<Timestamp> {
+        self.banned_until
+    }
+
     /// Learns from an outcome whether the venue is there. `expired`: the call was held back by its
     /// own deadline, which says nothing of the venue.
     pub(super) fn learn(

@@ -5,7 +5,7 @@ use tranche_model::{
     time::{Millis, Timestamp},
 };
 
-use super::{AT_ONCE, CallNumber, Dispatch, gate::Gate};
+use super::{AT_ONCE, CallNumber, Dispatch, Usage, gate::Gate};
 
 impl Dispatch {
     /// The outcome of a call in flight. Reports that came with it go first.
@@ -43,6 +43,40 @@ impl Dispatch {
             self.budget.spend_aside(u64::from(weight));
             self.wake_at = Some(AT_ONCE);
         }
+    }
+
+    /// The weight that the venue counted in its minute of `sent_at`, as the answer to something that is no
+    /// call says. It never lowers the own count: what is in flight may be missing in it.
+    pub fn weight_told(&mut self, used: u32, sent_at: Timestamp, now: Timestamp) {
+        self.budget.roll(now);
+        if self.budget.began_at() <= sent_at {
+            let missing = u64::from(used).saturating_sub(self.budget.used());
+            self.budget.spend_aside(missing);
+            self.wake_at = Some(AT_ONCE);
+        }
+    }
+
+    /// What is used of the address at present.
+    pub fn usage(&mut self, now: Timestamp) -> Usage {
+        self.budget.roll(now);
+        self.gate.roll(now);
+        Usage {
+            began_at: self.budget.began_at(),
+            used: self.budget.used(),
+            banned_until: self.gate.banned_until(),
+        }
+    }
+
+    /// What a former process left of the address, before anything is sent.
+    pub fn recall(&mut self, usage: Usage, now: Timestamp) {
+        self.budget.roll(now);
+        if usage.began_at == self.budget.began_at() {
+            self.budget.spend_aside(usage.used);
+        }
+        if let Some(until) = usage.banned_until {
+            self.banned(until);
+        }
+        self.wake_at = Some(AT_ONCE);
     }
 
     /// The orders that the venue counted in the account's current `window`, as the answer to the

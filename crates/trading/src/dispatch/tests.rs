@@ -394,3 +394,39 @@ fn what_is_spent_beside_calls_leaves_less_for_them() {
 
     assert_eq!(world.sent().len(), 2);
 }
+
+#[test]
+fn a_restart_within_the_minute_goes_on_where_the_limit_was() {
+    let mut former = Dispatch::new(narrow(5));
+    former.spent(40, at(0));
+    let usage = former.usage(at(2));
+    assert_eq!(usage.used, 40);
+
+    let mut next = Dispatch::new(narrow(5));
+    next.recall(usage, at(5));
+    assert_eq!(next.usage(at(5)).used, 40);
+
+    let mut late = Dispatch::new(narrow(5));
+    let ban = Some(at(600));
+    late.recall(Usage { banned_until: ban, ..usage }, at(90));
+    let now = late.usage(at(90));
+    assert_eq!(now.used, 0, "another minute");
+    assert!(ban <= now.banned_until, "a ban outlives the minute");
+}
+
+#[test]
+fn what_the_venue_counted_raises_the_own_count_in_its_minute_only() {
+    let mut dispatch = Dispatch::new(narrow(5));
+    dispatch.spent(10, at(0));
+
+    dispatch.weight_told(25, at(0), at(0));
+    dispatch.weight_told(3, at(0), at(0));
+    assert_eq!(dispatch.usage(at(0)).used, 25);
+
+    dispatch.weight_told(25, at(0), at(60));
+    assert_eq!(dispatch.usage(at(60)).used, 0);
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_ms(START + seconds * 1000)
+}

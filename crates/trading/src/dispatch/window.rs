@@ -60,6 +60,11 @@ impl Window {
         self.used
     }
 
+    /// By the venue's clock.
+    pub(super) fn began_at(&self) -> Timestamp {
+        self.end.minus(self.span)
+    }
+
     /// When a new allowance surely counts.
     pub(super) fn opens_at(&self) -> Timestamp {
         self.end.plus(self.clock_error)

@@ -310,6 +310,7 @@ fn bot_of_command(body: &CommandBody) -> Option<BotId> {
         | CommandBody::Resume { scope: Scope::Account }
         | CommandBody::Kill { .. }
         | CommandBody::Rearm
-        | CommandBody::SetRisk(_) => None,
+        | CommandBody::SetRisk(_)
+        | CommandBody::Unreadable { .. } => None,
     }
 }

@@ -147,18 +147,18 @@ impl Rest {
 
     /// The body of a public question that was answered.
     pub(super) async fn read(&self, ask: Ask, size: BodySize) -> Result<Vec<u8>, ReadError> {
-        let mut meter = Meter::default();
+        let (mut meter, asked_at) = (Meter::default(), self.now());
         let result = self.public(ask, size, &mut meter).await;
-        self.note_aside(meter.spent, meter.banned_until);
+        self.note_meter(&meter, asked_at);
         let (word, answer) = result?;
         self.body(word, answer)
     }
 
     /// The body of a signed question that was answered.
     pub(super) async fn read_signed(&self, pen: &Pen, ask: Ask) -> Result<Vec<u8>, ReadError> {
-        let mut meter = Meter::default();
+        let (mut meter, asked_at) = (Meter::default(), self.now());
         let result = self.signed(pen, ask, None, &mut meter).await;
-        self.note_aside(meter.spent, meter.banned_until);
+        self.note_meter(&meter, asked_at);
         let (word, answer) = result?;
         self.body(word, answer)
     }
@@ -168,6 +168,15 @@ impl Rest {
         let mut aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
         aside.weight = aside.weight.saturating_add(weight);
         aside.banned_until = aside.banned_until.max(banned_until);
+    }
+
+    /// A question that is no call was answered, or was not.
+    fn note_meter(&self, meter: &Meter, asked_at: Timestamp) {
+        self.note_aside(meter.spent, meter.banned_until);
+        if let Some(used) = meter.used_weight {
+            let mut aside = self.aside.lock().unwrap_or_else(PoisonError::into_inner);
+            aside.used_weight = Some((used, asked_at));
+        }
     }
 
     /// What was noted since this was asked last.
