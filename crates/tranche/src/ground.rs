@@ -38,6 +38,20 @@ impl Ground {
         Self::open(options, (Role::Engine, lease)).await
     }
 
+    /// For whoever sets something up, perhaps before the first process that trades.
+    pub(crate) async fn for_first_client(options: &StoreOptions) -> Result<Self> {
+        let settings = Self::settings(options, Role::Client)?;
+        match Store::open(settings).await {
+            Ok(store) => store.close().await,
+            Err(OpenError::NotReady) => {
+                Self::for_engine(options, Settings::LEASE).await?.store.close().await;
+            }
+            // Said by the next line, in the words of all.
+            Err(_) => {}
+        }
+        Self::for_client(options).await
+    }
+
     /// For whoever looks and asks.
     pub(crate) async fn for_client(options: &StoreOptions) -> Result<Self> {
         Self::open(options, (Role::Client, Settings::LEASE)).await

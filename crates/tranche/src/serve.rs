@@ -1,8 +1,10 @@
 //! `tranche serve`: bots that trade for good, on a database that outlives the process.
 
 mod accounts;
+mod fees;
 mod health;
 mod pairs;
+mod timetable;
 mod venue;
 
 use std::{ops::RangeInclusive, process::ExitCode, sync::Arc, time::Duration};
@@ -16,6 +18,7 @@ use tranche_store::Settings as StoreSettings;
 use tranche_trading::shard::Options;
 use tranche_venue::{binance::Binance, venue::Venue};
 
+pub(crate) use self::fees::words as fee_words;
 use self::{accounts::Accounts, health::Health, venue::Reached};
 use crate::{
     cli::ServeTask,
@@ -50,19 +53,19 @@ async fn serve(task: &ServeTask, settings: &Settings) -> Result<ExitCode> {
     let door: Arc<dyn Venue> = Arc::<Binance>::clone(&exchange.venue);
     let market = Exchange::new(instruments.clone(), exchange::Settings::default());
     let paper = Paper::new(market, Arc::clone(&door));
-    let store = Arc::new(DatabaseStore::new(Arc::clone(&ground.store), lease));
+    let store = DatabaseStore::new(Arc::clone(&ground.store), lease).about(door.name());
     let (engine, news) = Engine::start(Setup {
         instruments,
         shard: Options::default(),
         limits,
         venue: Arc::clone(&door),
-        store,
+        store: Arc::new(store),
         paper: Some(Arc::clone(&paper)),
     });
     let mut accounts = Accounts::new(Arc::clone(&ground), paper, Arc::clone(&door), terms).await?;
     accounts.begin(&engine).await?;
     accounts.make_bots(&task.bot).await?;
-    health.began(engine.clone(), door.name());
+    health.began(engine.clone(), door.name(), Arc::clone(&ground.store));
     // Bots may be at work when whoever read this has enough of it.
     drop(console::say(&hello(&ground, &exchange.addresses.rest, health.address())));
     let listen = tell(news);

@@ -89,9 +89,12 @@ pub(crate) struct Settings {
     data: PathBuf,
     has_log: bool,
     balance: Vec<String>,
-    fee: String,
+    fee: Option<String>,
     fee_asset: Option<String>,
 }
+
+/// What most accounts pay.
+const USUAL_FEE: &str = "0.1%";
 
 /// Where exchanges are, and where ours listens.
 #[derive(Debug, Clone)]
@@ -111,6 +114,8 @@ pub(crate) struct Terms {
     /// Empty when nobody said anything.
     pub(crate) balances: Vec<Balance>,
     pub(crate) fees: FeeRates,
+    /// Whether somebody said so; else an exchange knows better.
+    pub(crate) is_fee_named: bool,
     pub(crate) fee_asset: FeeAsset,
 }
 
@@ -143,7 +148,7 @@ impl Settings {
             },
             data: file.data.unwrap_or_else(|| PathBuf::from("data")),
             balance: file.balance,
-            fee: file.fee.unwrap_or_else(|| "0.1%".to_owned()),
+            fee: file.fee,
             fee_asset: file.fee_asset,
         })
     }
@@ -170,11 +175,12 @@ impl Settings {
         usual_fee_asset: &str,
     ) -> Result<Terms> {
         let balances = if options.balance.is_empty() { &self.balance } else { &options.balance };
-        let fee = options.fee.as_ref().unwrap_or(&self.fee);
+        let fee = options.fee.as_ref().or(self.fee.as_ref());
         let fee_asset = options.fee_asset.as_deref().or(self.fee_asset.as_deref());
         Ok(Terms {
             balances: balances.iter().map(|text| balance(text)).collect::<Result<_>>()?,
-            fees: fees(fee)?,
+            fees: fees(fee.map_or(USUAL_FEE, String::as_str))?,
+            is_fee_named: fee.is_some(),
             fee_asset: asset_of_fees(fee_asset.unwrap_or(usual_fee_asset))?,
         })
     }

@@ -6,6 +6,7 @@ mod bot;
 mod deal;
 mod show;
 mod story;
+mod told;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -19,7 +20,7 @@ use tranche_model::{
 use tranche_store::{Account, BotRow, Command};
 use tranche_trading::{codec, event::CommandBody};
 
-pub(crate) use account::paper_account;
+pub(crate) use account::{add_account, paper_account};
 
 use crate::{
     bot_file::BotFile,

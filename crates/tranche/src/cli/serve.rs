@@ -267,8 +267,14 @@ pub(crate) enum AccountWhat {
     },
     /// Lift the kill switch
     Rearm(AccountNamed),
-    /// End the quarantine after a restore: orders of all accounts are sent again
+    /// End the quarantine after a restore: orders of the account are sent again
     Release {
+        /// The account; without one, all
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        /// All accounts
+        #[arg(long, conflicts_with = "name")]
+        all: bool,
         #[command(flatten)]
         look: LookOptions,
     },

@@ -11,7 +11,6 @@ use tranche_model::{
     client_order_id::Origin,
     ids::{AccountId, UserId},
     money::Amount,
-    record::Snapshot,
 };
 use tranche_store::{Account, Identity, MasterKeys, Secret};
 use tranche_trading::event::{self, Timing};
@@ -20,8 +19,11 @@ use tranche_venue::{
     venue::{Venue, VenueAccount},
 };
 
+use super::fees::{self, Fees};
 use crate::{bot_file::BotFile, ground::Ground, settings::Terms, steer};
 
+/// The paper account that everybody has.
+const FIRST: &str = "paper";
 /// What a paper account begins with when nobody says otherwise.
 const FUNDS: i64 = 10_000;
 
@@ -33,6 +35,9 @@ pub(super) struct Accounts {
     identity: Identity,
     keys: MasterKeys,
     owned: BTreeSet<AccountId>,
+    /// Those of them that a restored backup keeps from sending anything.
+    held: BTreeSet<AccountId>,
+    fees: Fees,
 }
 
 impl Accounts {
@@ -49,15 +54,15 @@ impl Accounts {
         if let Some(quarantine) = &identity.quarantine {
             tracing::warn!(
                 reason = quarantine.reason,
-                "restored: nothing is sent until \
-                `tranche account release`"
+                "restored: nothing is sent for an account until `tranche account release` names it"
             );
         }
-        if ground.store.accounts().await?.is_empty() {
-            let first = steer::paper_account(AccountId::new(1), "paper", venue.name(), &ground);
-            ground.store.add_account(&first, &Snapshot::default()).await?;
+        let known = ground.store.accounts().await?;
+        if !known.iter().any(|account| account.is_paper || account.name == FIRST) {
+            steer::add_account(&ground, steer::paper_account(FIRST, venue.name(), &ground)).await?;
         }
-        Ok(Self { ground, paper, venue, terms, identity, keys, owned: BTreeSet::new() })
+        let (owned, held) = (BTreeSet::new(), BTreeSet::new());
+        Ok(Self { ground, paper, venue, terms, identity, keys, owned, held, fees: Fees::default() })
     }
 
     /// Hands the engine every account that it does not have.
@@ -65,7 +70,10 @@ impl Accounts {
         let all = self.ground.store.accounts().await?;
         let new = all.into_iter().filter(|account| !self.owned.contains(&account.account));
         let mut owning = Vec::new();
-        for account in new.collect::<Vec<_>>() {
+        let new: Vec<Account> = new.collect();
+        let held =
+            if new.is_empty() { Vec::new() } else { self.ground.store.quarantined().await? };
+        for account in new {
             self.owned.insert(account.account);
             if account.venue != self.venue.name() {
                 tracing::warn!(
@@ -76,12 +84,15 @@ impl Accounts {
                 continue;
             }
             match self.door(&account).await {
-                Ok(venue) => owning.push(Owning {
-                    account: account.account,
-                    settings: self.settings(&account),
-                    venue,
-                    is_held: self.identity.quarantine.is_some(),
-                }),
+                Ok(venue) => {
+                    self.learn_fees(&account, &*venue).await;
+                    let is_held = held.contains(&account.account);
+                    if is_held {
+                        self.held.insert(account.account);
+                    }
+                    let (account, settings) = (account.account, self.settings(&account));
+                    owning.push(Owning { account, settings, venue, is_held });
+                }
                 Err(error) => {
                     tracing::error!(account = account.name, "cannot be traded for: {error:#}");
                 }
@@ -97,10 +108,13 @@ impl Accounts {
     pub(super) async fn look_after(&mut self, engine: &Handle, every: Duration) -> anyhow::Error {
         loop {
             sleep(every).await;
-            if self.identity.quarantine.is_some()
+            if !self.held.is_empty()
                 && let Err(error) = self.look_at_quarantine(engine).await
             {
                 tracing::warn!("the quarantine cannot be looked at: {error:#}");
+            }
+            if let Err(error) = self.look_at_fees(engine).await {
+                tracing::warn!("fees cannot be looked at: {error:#}");
             }
             match self.begin(engine).await {
                 Ok(()) => {}
@@ -111,14 +125,56 @@ impl Accounts {
     }
 
     async fn look_at_quarantine(&mut self, engine: &Handle) -> Result<()> {
-        self.identity = self.ground.store.identity(self.ground.now()).await?;
-        if self.identity.quarantine.is_none() {
-            tracing::info!("released: orders are sent again");
-            for account in &self.owned {
-                engine.hold(*account, false).await?;
+        let held: BTreeSet<AccountId> =
+            self.ground.store.quarantined().await?.into_iter().collect();
+        for account in self.held.difference(&held) {
+            tracing::info!(%account, "released: its orders are sent again");
+            engine.hold(*account, false).await?;
+        }
+        self.held.retain(|account| held.contains(account));
+        Ok(())
+    }
+
+    /// Asks for what accounts pay, where nobody has said so: at the start, when there was no answer, and
+    /// with each new day.
+    async fn look_at_fees(&mut self, engine: &Handle) -> Result<()> {
+        if self.terms.is_fee_named || !self.fees.is_due(self.venue.now()) {
+            return Ok(());
+        }
+        for account in self.ground.store.accounts().await? {
+            let is_ours = self.owned.contains(&account.account);
+            if account.credential.is_none() || !is_ours || account.venue != self.venue.name() {
+                continue;
+            }
+            let before = self.settings(&account);
+            let door = self.door(&account).await?;
+            self.learn_fees(&account, &*door).await;
+            let settings = self.settings(&account);
+            if settings.fees != before.fees {
+                engine.terms(account.account, settings).await?;
             }
         }
         Ok(())
+    }
+
+    async fn learn_fees(&mut self, account: &Account, door: &dyn VenueAccount) {
+        if self.terms.is_fee_named || account.credential.is_none() {
+            return;
+        }
+        match fees::ask(&self.ground, account, door).await {
+            Ok(Some(rates)) => {
+                self.fees.learned(account.account, rates, self.venue.now());
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(
+                    account = account.name,
+                    "what it pays at the exchange is not known, {} is assumed: {error:#}",
+                    fees::words(self.terms.fees)
+                );
+                self.fees.failed(self.venue.now());
+            }
+        }
     }
 
     /// Makes the bots that `ACCOUNT=FILE` name, unless they are there.
@@ -175,7 +231,7 @@ impl Accounts {
         event::Settings {
             user: account.user.unwrap_or(UserId::new(1)),
             origin: Origin { installation, incarnation },
-            fees: self.terms.fees,
+            fees: self.fees.of(account.account).unwrap_or(self.terms.fees),
             fee_asset: self.terms.fee_asset,
             timing: Timing::default(),
         }

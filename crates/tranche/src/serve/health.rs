@@ -18,9 +18,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
 use tokio::{
     net::{TcpListener, TcpStream},
-    time::timeout,
+    sync::Mutex,
+    time::{Instant, timeout},
 };
 use tranche_engine::{Handle, Running};
+use tranche_store::Store;
 use tranche_trading::{
     account::{Account, AccountState},
     bot::Lane,
@@ -30,6 +32,8 @@ use crate::runtime;
 
 /// A loop that does not answer within this is stuck.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// At most so often the database is written to for who asks whether it can be.
+const PROBE_EVERY: Duration = Duration::from_secs(2);
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// Labels cost whoever stores them: beyond this many accounts only sums are told.
 const ACCOUNTS_MAX: usize = 200;
@@ -56,6 +60,9 @@ pub(super) struct Served {
 struct Asked {
     engine: Handle,
     venue: &'static str,
+    store: Arc<Store>,
+    /// When the database was written to last for whoever asked, and whether it could be.
+    probed: Mutex<Option<(Instant, bool)>>,
 }
 
 /// The whole of the engine at one moment.
@@ -120,9 +127,33 @@ impl Served {
     }
 
     /// The engine has begun.
-    pub(super) fn began(&self, engine: Handle, venue: &'static str) {
+    pub(super) fn began(&self, engine: Handle, venue: &'static str, store: Arc<Store>) {
         // It begins once.
-        drop(self.engine.set(Asked { engine, venue }));
+        drop(self.engine.set(Asked { engine, venue, store, probed: Mutex::default() }));
+    }
+}
+
+impl Asked {
+    /// Whether the database takes a write now: nobody may have had anything to commit for long. Who asks
+    /// often costs one write in [`PROBE_EVERY`].
+    async fn takes_writes(&self) -> bool {
+        let mut probed = self.probed.lock().await;
+        if let Some((_, known)) = probed.filter(|(at, _)| at.elapsed() < PROBE_EVERY) {
+            return known;
+        }
+        let takes = match timeout(ANSWER_WITHIN, self.store.probe()).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the database takes no write");
+                false
+            }
+            Err(_) => {
+                tracing::warn!("the database took no write in time");
+                false
+            }
+        };
+        *probed = Some((Instant::now(), takes));
+        takes
     }
 }
 
@@ -142,7 +173,7 @@ async fn connection(stream: TcpStream, asked: Arc<OnceLock<Asked>>) {
 }
 
 async fn answer(path: &str, asked: Option<&Asked>) -> Response<Full<Bytes>> {
-    let Some(Asked { engine, venue }) = asked else {
+    let Some(asked @ Asked { engine, venue, .. }) = asked else {
         return match path {
             "/livez" => text(StatusCode::OK, "alive\n".to_owned()),
             _ => text(StatusCode::SERVICE_UNAVAILABLE, STARTING.to_owned()),
@@ -158,7 +189,7 @@ async fn answer(path: &str, asked: Option<&Asked>) -> Response<Full<Bytes>> {
     };
     match path {
         "/livez" => text(StatusCode::OK, "alive\n".to_owned()),
-        "/readyz" => ready(&status, &running),
+        "/readyz" => ready(&status, &running, asked.takes_writes().await),
         "/status" => match serde_json::to_string(&status) {
             Ok(json) => text(StatusCode::OK, json + "\n"),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
@@ -173,8 +204,8 @@ async fn answer(path: &str, asked: Option<&Asked>) -> Response<Full<Bytes>> {
 
 /// Ready when the database answers and each account was loaded. An exchange that is down is no reason to
 /// start another process.
-fn ready(status: &Status, running: &Running) -> Response<Full<Bytes>> {
-    if running.is_stuck() {
+fn ready(status: &Status, running: &Running, takes_writes: bool) -> Response<Full<Bytes>> {
+    if running.is_stuck() || !takes_writes {
         let what = "the database does not take what is committed\n".to_owned();
         return text(StatusCode::SERVICE_UNAVAILABLE, what);
     }
@@ -206,7 +237,7 @@ fn standing(account: &Account) -> Standing {
 fn metrics(status: &Status, running: &Running) -> Result<String, fmt::Error> {
     let mut text = String::new();
     let sum = |of: fn(&Standing) -> usize| status.accounts.iter().map(of).sum::<usize>();
-    let figures: [(&str, &str, u64); 15] = [
+    let figures: [(&str, &str, u64); 16] = [
         ("ticks_total", "counter", running.ticks),
         ("commits_total", "counter", running.commits),
         ("commits_failed_total", "counter", running.commits_failed),
@@ -218,6 +249,7 @@ fn metrics(status: &Status, running: &Running) -> Result<String, fmt::Error> {
         ("store_waiting", "gauge", running.stored.into()),
         ("news_lost_total", "counter", running.untold),
         ("leases_lost_total", "counter", running.leases_lost),
+        ("weight_used", "gauge", running.weight_used),
         ("accounts_owned", "gauge", running.owned.into()),
         ("bots", "gauge", count(sum(|account| account.bots))),
         ("deals_open", "gauge", count(sum(|account| account.deals))),

@@ -1,13 +1,13 @@
 //! Pairs under numbers that stay: snapshots and fills name them.
 
-use std::{collections::BTreeMap, convert::Infallible, time::Duration};
+use std::{collections::BTreeMap, convert::Infallible};
 
 use anyhow::Result;
 use tokio::time::sleep;
 use tranche_engine::Handle;
 use tranche_model::{
     asset::Symbol,
-    instrument::{Instrument, Instruments},
+    instrument::{Instrument, Instruments, TradingStatus},
 };
 use tranche_store::Listing;
 use tranche_venue::{
@@ -15,11 +15,8 @@ use tranche_venue::{
     venue::{Listings, Venue as _},
 };
 
+use super::timetable::Timetable;
 use crate::{ground::Ground, venues::Exchange};
-
-/// How often the exchange is asked whether it lists other pairs, or has other rules.
-const REFRESH_EVERY: Duration = Duration::from_mins(15);
-const DAY_MS: i64 = 86_400_000;
 
 /// Gives each listed pair its number, writes down what is new, and tells the client of the exchange.
 /// Pairs that are not listed any more keep their number and take no orders.
@@ -50,17 +47,42 @@ pub(super) async fn look_after(
     exchange: &Exchange,
     engine: &Handle,
 ) -> Infallible {
+    let now = || exchange.venue.now();
+    let mut timetable = Timetable::new(now());
     loop {
-        let pause = until_midnight(ground).min(REFRESH_EVERY);
-        let is_midnight = pause < REFRESH_EVERY;
-        sleep(pause).await;
-        if let Err(error) = refresh(ground, exchange, engine).await {
-            tracing::warn!("the list of pairs could not be read: {error:#}; asked again later");
+        sleep(timetable.nap(now())).await;
+        let due = timetable.due(now());
+        if due.is_list {
+            if let Err(error) = refresh(ground, exchange, engine).await {
+                tracing::warn!("the list of pairs could not be read: {error:#}; asked again later");
+            }
+            timetable.was_read(has_closed(engine).await, now());
+        } else if timetable.is_calm() && has_closed(engine).await {
+            timetable.was_read(true, now());
         }
-        if is_midnight && engine.sync().await.is_err() {
-            tracing::debug!("the engine is gone");
+        if due.is_new_day {
+            tracing::info!("a new day: every account is compared with its exchange");
+            if engine.sync().await.is_err() {
+                tracing::debug!("the engine is gone");
+            }
         }
     }
+}
+
+/// Whether a bot waits for a pair that the exchange has closed for a while.
+async fn has_closed(engine: &Handle) -> bool {
+    let closed = engine.look(|shard, _| {
+        let bots = shard.accounts().flat_map(|account| account.bots.values());
+        let mut lanes = bots.flat_map(|bot| &bot.lanes);
+        lanes.any(|lane| {
+            let known = shard.instruments().get(lane.instrument);
+            known.is_some_and(|it| match it.status {
+                TradingStatus::Halted | TradingStatus::CancelOnly => true,
+                TradingStatus::Trading | TradingStatus::Delisted => false,
+            })
+        })
+    });
+    closed.await.unwrap_or(false)
 }
 
 async fn refresh(ground: &Ground, exchange: &Exchange, engine: &Handle) -> Result<()> {
@@ -73,9 +95,4 @@ async fn refresh(ground: &Ground, exchange: &Exchange, engine: &Handle) -> Resul
         }
     }
     Ok(())
-}
-
-fn until_midnight(ground: &Ground) -> Duration {
-    let left = DAY_MS.saturating_sub(ground.now().ms().rem_euclid(DAY_MS));
-    Duration::from_millis(u64::try_from(left).unwrap_or_default())
 }

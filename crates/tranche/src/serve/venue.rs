@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use tokio::time::sleep;
+use tranche_engine::database::DatabaseStore;
 use tranche_model::instrument::Instruments;
 use tranche_trading::dispatch::limits::{Limits, OrderLimit};
 use tranche_venue::venue::{Listings, ReadError, Venue as _};
@@ -39,6 +40,7 @@ pub(super) async fn reach(
         Sockets { market: task.market_socket.as_deref(), api: task.api_socket.as_deref() };
     let exchange =
         venues::start(venues::whole_settings(&task.venue, sockets, &settings.exchange)?)?;
+    wait_for_ban(&exchange, ground).await?;
     let mut pause = RETRY_FIRST;
     let listings = loop {
         match ask(&exchange).await {
@@ -54,6 +56,17 @@ pub(super) async fn reach(
     let limits = limits(&listings);
     let instruments = pairs::take_in(ground, &exchange, listings).await?;
     Ok(Reached { exchange, instruments, limits })
+}
+
+/// Who asks while shut out is shut out for longer. A former process noted until when.
+async fn wait_for_ban(exchange: &Exchange, ground: &Ground) -> Result<()> {
+    let usage = DatabaseStore::usage_of(&ground.store, exchange.venue.name()).await?;
+    let until = usage.and_then(|usage| usage.banned_until);
+    if let Some(until) = until.filter(|until| ground.now() < *until) {
+        tracing::error!("the exchange takes nothing from this address until {until}; waiting");
+        sleep(Duration::from_millis(until.since(ground.now()).ms().into())).await;
+    }
+    Ok(())
 }
 
 async fn ask(exchange: &Exchange) -> Result<Listings, ReadError> {

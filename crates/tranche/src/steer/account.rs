@@ -31,19 +31,19 @@ pub(super) async fn run(what: &AccountWhat, settings: &Settings) -> Result<ExitC
     match what {
         AccountWhat::Add { name, paper, venue, key, secret_file, look } => {
             check_name(name)?;
-            let ground = Ground::for_client(&look.store).await?;
+            let ground = Ground::for_first_client(&look.store).await?;
             let venue = venue_name(venue, settings)?;
             if ground.store.accounts().await?.iter().any(|known| known.name == *name) {
                 bail!("there is an account `{name}` already; choose another name");
             }
-            let mut account = paper_account(AccountId::new(0), name, venue, &ground);
+            let mut account = paper_account(name, venue, &ground);
             if !paper {
                 let pair = secrets::pair(key.as_deref(), secret_file.as_deref())?.context(
                     "neither --paper nor a key: add --paper, or set TRANCHE_KEY and TRANCHE_SECRET",
                 )?;
                 seal(&ground, &mut account, pair).await?;
             }
-            let number = add(&ground, account).await?;
+            let number = add_account(&ground, account).await?;
             if look.json {
                 console::say(&json!({ "account": number.get(), "name": name }).to_string())?;
             } else {
@@ -78,24 +78,39 @@ pub(super) async fn run(what: &AccountWhat, settings: &Settings) -> Result<ExitC
             order(&ground, account.account, &CommandBody::Kill { level }, (send, &done)).await
         }
         AccountWhat::Rearm(named) => plain(named, &CommandBody::Rearm, "rearmed").await,
-        AccountWhat::Release { look } => {
+        AccountWhat::Release { name, all: _, look } => {
             let ground = Ground::for_client(&look.store).await?;
-            ground.store.release_quarantine().await?;
-            console::say("released: orders are sent again")?;
-            Ok(ExitCode::SUCCESS)
+            release(&ground, name.as_deref()).await
         }
     }
 }
 
+/// Ends the quarantine after a restore: of one account, or of all.
+async fn release(ground: &Ground, name: Option<&str>) -> Result<ExitCode> {
+    let Some(name) = name else {
+        ground.store.release_quarantine().await?;
+        console::say("released: orders of all accounts are sent again")?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let account = super::account(ground, name).await?;
+    ground.store.release_account(account.account).await?;
+    let rest = ground.store.quarantined().await?;
+    let all = ground.store.accounts().await?;
+    let held = all.iter().filter(|account| rest.contains(&account.account));
+    let names: Vec<&str> = held.map(|account| account.name.as_str()).collect();
+    let rest = if names.is_empty() {
+        String::new()
+    } else {
+        format!("; still in quarantine: {}", names.join(", "))
+    };
+    console::say(&format!("released: orders of `{name}` are sent again{rest}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// An account without a key.
-pub(crate) fn paper_account(
-    number: AccountId,
-    name: &str,
-    venue: &str,
-    ground: &Ground,
-) -> Account {
+pub(crate) fn paper_account(name: &str, venue: &str, ground: &Ground) -> Account {
     Account {
-        account: number,
+        account: AccountId::default(),
         user: None,
         venue: venue.to_owned(),
         name: name.to_owned(),
@@ -106,7 +121,7 @@ pub(crate) fn paper_account(
 }
 
 /// Under the next free number.
-async fn add(ground: &Ground, mut account: Account) -> Result<AccountId> {
+pub(crate) async fn add_account(ground: &Ground, mut account: Account) -> Result<AccountId> {
     loop {
         let all = ground.store.accounts().await?;
         let last = all.iter().map(|known| known.account.get()).max().unwrap_or(0);

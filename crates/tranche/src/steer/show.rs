@@ -17,8 +17,8 @@ use tranche_trading::{
     why::WhyRecord,
 };
 
-use super::story;
-use crate::{console, ground::Ground};
+use super::{story, told::Told};
+use crate::{console, ground::Ground, serve::fee_words};
 
 /// An account's state, read out of its snapshot.
 struct State {
@@ -69,11 +69,18 @@ pub(super) async fn account(
     let holds: BTreeMap<String, String> =
         totals.map(|(asset, total)| (asset.to_string(), total.to_string())).collect();
     let stopped_by = state.desk.as_ref().and_then(stopped_by);
+    let told = Told::read(ground, account, &state.pairs).await?;
+    let is_held = ground.store.quarantined().await?.contains(&account.account);
     if is_json {
         let log = lines(&state, &story);
         let line = json!({
             "account": account.account.get(), "name": account.name, "venue": account.venue,
-            "paper": account.is_paper, "holds": holds, "stopped_by": stopped_by,
+            "paper": account.is_paper, "holds": holds, "stopped_by": stopped_by, "told": told,
+            "fees": state.desk.as_ref().map(|desk| json!({
+                "maker": desk.settings.fees.maker.to_string(),
+                "taker": desk.settings.fees.taker.to_string(),
+            })),
+            "in_quarantine": is_held,
             "bots": state.bots.keys().map(|bot| bot.get()).collect::<Vec<_>>(), "log": log,
         });
         console::say(&line.to_string())?;
@@ -87,9 +94,16 @@ pub(super) async fn account(
     if let Some(what) = stopped_by {
         console::say(&format!("entries     {what}"))?;
     }
+    if is_held {
+        console::say("quarantine  nothing is sent until `tranche account release` names it")?;
+    }
+    if let Some(desk) = &state.desk {
+        console::say(&format!("fees        {}", fee_words(desk.settings.fees)))?;
+    }
     for (asset, total) in holds {
         console::say(&format!("holds       {total} {asset}"))?;
     }
+    told.say()?;
     tell(&state, &story)
 }
 

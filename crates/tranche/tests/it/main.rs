@@ -1,6 +1,7 @@
 //! The real binary: what it prints, how it refuses, what its exit code says.
 #![cfg(test)]
 
+mod alerts;
 mod backtest;
 mod crash;
 mod data;
@@ -21,3 +22,4 @@ mod server;
 mod simserver;
 mod simulate;
 mod sweep;
+mod upgrade;

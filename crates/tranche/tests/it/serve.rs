@@ -18,13 +18,13 @@ use crate::{
 };
 
 /// A server of bots, ended with the test.
-struct Bots {
+pub(crate) struct Bots {
     child: Child,
     health: String,
 }
 
 impl Bots {
-    fn start(place: &Place, exchange: &Server) -> Self {
+    pub(crate) fn start(place: &Place, exchange: &Server) -> Self {
         let line = format!("serve --data-dir data --health 127.0.0.1:0 {}", exchange.flags());
         let mut command = place.command(&line);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -34,7 +34,7 @@ impl Bots {
         Self { child, health }
     }
 
-    fn get(&self, path: &str) -> (u16, String) {
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.health).unwrap();
         let host = &self.health;
         write!(stream, "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
@@ -44,7 +44,7 @@ impl Bots {
         (status, answer.split("\r\n\r\n").nth(1).unwrap_or_default().to_owned())
     }
 
-    fn end(mut self) {
+    pub(crate) fn end(mut self) {
         send("-TERM", self.child.id());
         assert!(self.child.wait().unwrap().success());
     }
@@ -130,6 +130,232 @@ fn command_without_a_server_waits_and_is_carried_out_once() {
     });
     assert_eq!(place.run("account rearm paper --data-dir data --wait 30s").code, Some(0));
     bots.end();
+}
+
+#[test]
+fn account_may_be_added_before_the_first_start() {
+    let (place, exchange) = place("serve-early");
+    let key = [("TRANCHE_KEY", KEY), ("TRANCHE_SECRET", SECRET)];
+    let told = place.run_with("account add main --data-dir data", &key);
+    assert_eq!(told.code, Some(0), "{}", told.err);
+
+    let bots = Bots::start(&place, &exchange);
+
+    let accounts = place.run("account list --json --data-dir data").json();
+    let names: Vec<&str> =
+        accounts.as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["main", "paper"]);
+    bots.end();
+}
+
+#[test]
+fn account_shows_what_the_exchange_told_last_and_how_long_ago() {
+    let place = Place::new("serve-told");
+    place.write("bot.toml", BOT);
+    let flags =
+        format!("--market generated --speed 0 --fee 0.0002,0.0004 --key {KEY} --secret {SECRET}");
+    let exchange = Server::start_line(&place, &flags);
+    let tick = || {
+        exchange.control("/tick", r#"{"symbol":"BTCUSDT","price":"60000","qty":"50"}"#);
+    };
+    tick();
+    let bots = Bots::start(&place, &exchange);
+    let key = [("TRANCHE_KEY", KEY), ("TRANCHE_SECRET", SECRET)];
+    assert_eq!(place.run_with("account add main --data-dir data", &key).code, Some(0));
+    let create = "bot create bot.toml --account main --yes --wait 30s --data-dir data";
+    assert_eq!(place.run(create).code, Some(0));
+
+    let shown = until(&place, "account show main --json --data-dir data", |shown| {
+        tick();
+        let balances = shown["told"]["balances"].as_array().unwrap();
+        balances.iter().any(|one| one["asset"] == "BTC" && !one["worth"].is_null())
+    });
+
+    let books = exchange.get("/books")["accounts"][0].clone();
+    for (told, known) in shown["told"]["balances"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip(books["balances"].as_array().unwrap())
+    {
+        for part in ["asset", "free", "locked"] {
+            assert_eq!(told[part], known[part], "{told} {known}");
+        }
+    }
+    let coins = &shown["told"]["balances"][0]["worth"];
+    assert_eq!((&coins["price"], &coins["is_old"]), (&"60000".into(), &false.into()), "{coins}");
+    assert!(0 < shown["told"]["limit"]["used"].as_u64().unwrap(), "{shown}");
+    // Nobody said what it pays: the exchange did.
+    assert_eq!(shown["fees"]["maker"], "0.0002", "{shown}");
+    assert_eq!(shown["fees"]["taker"], "0.0004", "{shown}");
+    bots.end();
+
+    let told = place.run("account show main --data-dir data").out;
+    assert!(told.contains("fees        0.02 % maker, 0.04 % taker"), "{told}");
+    assert!(
+        told.contains("balance     BTC ") && told.contains("USDT at the price 60000"),
+        "{told}"
+    );
+}
+
+/// A bot on a pair that the exchange has closed, and what lets the market trade.
+fn closed_pair(name: &str) -> (Place, Server) {
+    let place = Place::new(name);
+    place.write("bot.toml", BOT);
+    let flags = format!("--market generated --speed 0 --key {KEY} --secret {SECRET}");
+    let exchange = Server::start_line(&place, &flags);
+    let bots = Bots::start(&place, &exchange);
+    let key = [("TRANCHE_KEY", KEY), ("TRANCHE_SECRET", SECRET)];
+    assert_eq!(place.run_with("account add main --data-dir data", &key).code, Some(0));
+    let create = "bot create bot.toml --account main --yes --wait 30s --data-dir data";
+    assert_eq!(place.run(create).code, Some(0));
+    bots.end();
+    exchange.control("/status", r#"{"symbol":"BTCUSDT","status":"halted"}"#);
+    (place, exchange)
+}
+
+fn trade(exchange: &Server) {
+    exchange.control("/tick", r#"{"symbol":"BTCUSDT","price":"60000","qty":"50"}"#);
+}
+
+fn until_it_trades(place: &Place, exchange: &Server) {
+    until(place, "bot show 1 --json --data-dir data", |shown| {
+        trade(exchange);
+        shown["deals"][0]["orders"].as_array().is_some_and(|orders| orders.len() == 3)
+    });
+}
+
+#[test]
+fn a_new_day_compares_accounts_and_a_pair_that_opens_again_is_traded() {
+    let (place, exchange) = closed_pair("serve-midnight");
+    // By the exchange's clock it is a little before midnight.
+    let day = 86_400_000;
+    let now = exchange.get("/state")["time"].as_i64().unwrap();
+    let ahead = day - now.rem_euclid(day) - 20_000;
+    exchange.control("/skew", &format!(r#"{{"ms":{ahead}}}"#));
+    let bots = Bots::start(&place, &exchange);
+    let told = |shown: &Value| shown["told"]["balances"][0]["told"].as_str().map(str::to_owned);
+    let show = "account show main --json --data-dir data";
+    let is_late = |shown: &Value| told(shown).is_some_and(|at| at.contains("T23:59:"));
+    until(&place, show, is_late);
+    trade(&exchange);
+    assert_eq!(exchange_orders(&exchange), 0, "the market is closed");
+    exchange.control("/status", r#"{"symbol":"BTCUSDT","status":"trading"}"#);
+
+    // With the new day every balance is read, and the list of pairs.
+    until(&place, show, |shown| told(shown).is_some_and(|at| at.contains("T00:00:")));
+    until_it_trades(&place, &exchange);
+    bots.end();
+}
+
+#[test]
+fn a_pair_that_opens_again_is_traded_soon() {
+    let (place, exchange) = closed_pair("serve-reopened");
+    let bots = Bots::start(&place, &exchange);
+    let end = Patience::of(Duration::from_secs(30));
+    while bots.get("/readyz").0 != 200 {
+        assert!(end.lasts(), "{}", bots.get("/readyz").1);
+        thread::sleep(Duration::from_millis(100));
+    }
+    trade(&exchange);
+
+    exchange.control("/status", r#"{"symbol":"BTCUSDT","status":"trading"}"#);
+
+    until_it_trades(&place, &exchange);
+    bots.end();
+}
+
+#[test]
+fn a_database_that_takes_no_writes_is_not_ready() {
+    let (place, exchange) = place("serve-locked");
+    let bots = Bots::start(&place, &exchange);
+    let end = Patience::of(Duration::from_secs(30));
+    while bots.get("/readyz").0 != 200 {
+        assert!(end.lasts(), "{}", bots.get("/readyz").1);
+        thread::sleep(Duration::from_millis(100));
+    }
+    // Another program keeps the file's only place to write, as long as its input is open.
+    let hold = "import sqlite3, sys\n\
+        file = sqlite3.connect('data/tranche.db', isolation_level=None)\n\
+        file.execute('BEGIN IMMEDIATE')\nprint('held', flush=True)\nsys.stdin.read()\n";
+    let mut command = std::process::Command::new("python3");
+    command.args(["-c", hold]).current_dir(place.path("."));
+    let Ok(mut holder) = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn() else {
+        writeln!(std::io::stderr(), "SKIPPED: no Python holds the database").unwrap();
+        return;
+    };
+    let mut line = String::new();
+    BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "held\n");
+
+    let end = Patience::of(Duration::from_secs(20));
+    let why = loop {
+        let (status, why) = bots.get("/readyz");
+        if status == 503 {
+            break why;
+        }
+        assert!(end.lasts(), "it says that it is ready");
+        thread::sleep(Duration::from_millis(200));
+    };
+    assert!(why.contains("does not take"), "{why}");
+
+    drop(holder.stdin.take());
+    assert!(holder.wait().unwrap().success());
+    let end = Patience::of(Duration::from_secs(30));
+    while bots.get("/readyz").0 != 200 {
+        assert!(end.lasts(), "{}", bots.get("/readyz").1);
+        thread::sleep(Duration::from_millis(100));
+    }
+    bots.end();
+}
+
+/// What Python does to the database from outside; `None` where there is no Python.
+fn meddle(place: &Place, script: &str) -> Option<String> {
+    let head = "import sqlite3\nfile = sqlite3.connect('data/tranche.db', isolation_level=None)\n";
+    let mut command = std::process::Command::new("python3");
+    command.args(["-c", &format!("{head}{script}")]).current_dir(place.path("."));
+    let Ok(output) = command.output() else {
+        writeln!(std::io::stderr(), "SKIPPED: no Python writes into the database").unwrap();
+        return None;
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn a_command_that_cannot_be_read_is_refused_and_those_behind_it_go_on() {
+    let (place, exchange) = place("serve-unreadable");
+    Bots::start(&place, &exchange).end();
+    let put = "file.execute(\"INSERT INTO commands (command, account, issued_by, body, at) \
+        VALUES ('77', 1, 'test', x'63FFFF', 0)\")";
+    if meddle(&place, put).is_none() {
+        return;
+    }
+    let bots = Bots::start(&place, &exchange);
+
+    assert_eq!(place.run("account pause paper --wait 30s --data-dir data").code, Some(0));
+
+    let read = "print(file.execute(\"SELECT accepted, reason FROM verdicts WHERE command = '77'\")\
+        .fetchone())";
+    let verdict = meddle(&place, read).unwrap();
+    assert!(verdict.contains("0, 'unreadable:"), "{verdict}");
+    bots.end();
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_refused() {
+    let (place, exchange) = place("serve-newer");
+    Bots::start(&place, &exchange).end();
+    let put = "file.execute('INSERT INTO _sqlx_migrations (version, description, success, checksum, \
+        execution_time) SELECT 99, description, success, checksum, 0 FROM _sqlx_migrations LIMIT 1')";
+    if meddle(&place, put).is_none() {
+        return;
+    }
+
+    let serve = format!("serve --data-dir data {}", exchange.flags());
+    for line in [serve.as_str(), "bot list --data-dir data", "verify --data-dir data"] {
+        place.run(line).refuses(&["newer version of Tranche"]);
+    }
 }
 
 #[test]
@@ -252,7 +478,13 @@ fn backup_is_put_back_and_sends_nothing_until_it_is_released() {
     }
     assert_eq!(exchange_orders(&exchange), 0);
 
-    assert_eq!(place.run("account release --data-dir data").code, Some(0));
+    let told = place.run("account release paper --data-dir data").out;
+    assert!(told.contains("still in quarantine: main"), "{told}");
+    thread::sleep(Duration::from_secs(3));
+    assert_eq!(exchange_orders(&exchange), 0, "the other account waits");
+    let shown = place.run("account show main --json --data-dir data").json();
+    assert_eq!(shown["in_quarantine"], true);
+    assert_eq!(place.run("account release main --data-dir data").code, Some(0));
     let end = Patience::of(Duration::from_secs(90));
     while exchange_orders(&exchange) == 0 {
         assert!(end.lasts(), "nothing is sent after the release");
@@ -278,7 +510,7 @@ fn what_is_wrong_at_the_start_is_said() {
 }
 
 /// Asks again until it is so; the last answer.
-fn until(place: &Place, line: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+pub(crate) fn until(place: &Place, line: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     let end = Patience::of(Duration::from_mins(1));
     loop {
         let told = place.run(line).json();
