@@ -21,11 +21,15 @@ use tranche_model::{
     time::Timestamp,
 };
 
+mod amend;
 mod book;
 mod calls;
 mod check;
+mod condition;
+mod contingency;
 mod engine;
 mod ledger;
+mod lists;
 mod order;
 mod path;
 mod plan;
@@ -34,15 +38,19 @@ mod settings;
 mod settle;
 mod tape;
 
+pub use amend::Amendment;
 pub(crate) use calls::{Answered, CallNo};
+pub use condition::{Condition, Ending, Note, Stage, Trigger, TriggerKind};
 pub use engine::{Hand, HandPlaced, Placed};
 pub use ledger::{AuditError, LedgerError};
+pub use lists::{Leg, ListChange, ListKind, ListNo, ListPlaced, ListReport, ListRequest, Shape};
 pub(crate) use path::{First, quarter, ticks};
 pub use path::{Path, candle, points};
 pub use settings::{FillRule, SelfTradePrevention, Settings};
 
 use book::Market;
 use calls::Calls;
+use condition::Special;
 use ledger::{Entry, Ledger, Place, negated};
 use order::Orders;
 
@@ -60,6 +68,7 @@ pub struct Exchange {
     /// What one unit of the first asset is worth in the second, for fees.
     rates: BTreeMap<(Asset, Asset), Price>,
     events: Vec<(AccountId, PrivateEvent)>,
+    special: Special,
     calls: Calls,
 }
 
@@ -97,6 +106,7 @@ impl Exchange {
             fills: BTreeMap::new(),
             rates: BTreeMap::new(),
             events: Vec::new(),
+            special: Special::default(),
             calls: Calls::default(),
         }
     }
@@ -233,6 +243,7 @@ impl Exchange {
     /// Forgets orders that ended before, their executions and old highs.
     pub fn forget_closed_before(&mut self, before: Timestamp) {
         self.orders.forget_closed_before(before);
+        self.forget_conditions();
         for fills in self.fills.values_mut() {
             let orders = &self.orders;
             fills.retain(|fill| {

@@ -9,7 +9,7 @@ use tranche_model::{
     time::Timestamp,
 };
 
-use super::order::Number;
+use super::{condition::Stops, order::Number};
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -23,6 +23,7 @@ pub(super) struct Book {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Market {
     pub(super) book: Book,
+    pub(super) stops: Stops,
     pub(super) last: Option<Price>,
     /// How much of the last tick may still be had; `None` is without bound.
     pub(super) allowance: Option<Qty>,

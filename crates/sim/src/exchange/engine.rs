@@ -4,6 +4,7 @@ use tranche_model::{
     client_order_id::ClientOrderId,
     fill::{Fill, Liquidity},
     ids::{AccountId, InstrumentId, VenueOrderId},
+    money::Amount,
     order::{ForeignOrder, OrderKind, OrderReport, OrderRequest, OrderStatus, Side},
     record::Refusal,
     time::Timestamp,
@@ -11,7 +12,8 @@ use tranche_model::{
 
 use super::{
     Exchange,
-    check::{Checked, bad_key, locked_asset, poor, unknown_order},
+    check::{Checked, Facts, bad_combination, bad_key, locked_asset, poor, unknown_order},
+    condition::{Condition, Ending, Note, Stage, Trigger},
     ledger::Entry,
     order::{Draft, Number, Order},
     plan::{Plan, Step, Stop},
@@ -54,6 +56,46 @@ impl Exchange {
         let (order, fills) = self.take_in(draft, now)?;
         let report = order.report().ok_or_else(unknown_order)?;
         Ok(Placed { report, fills })
+    }
+
+    /// Takes an order that goes to work when the market trades at its trigger.
+    pub fn place_stop(
+        &mut self,
+        account: AccountId,
+        request: &OrderRequest,
+        trigger: Trigger,
+        now: Timestamp,
+    ) -> Result<OrderReport, Refusal> {
+        let OrderRequest { client_id, instrument, side, kind } = *request;
+        let draft = Draft { account, client_id: Some(client_id), instrument, side, kind };
+        let lock = self.check_stop(&draft, trigger)?;
+        let asset = self.instruments.get(instrument).map(|it| locked_asset(it, side));
+        let asset = asset.ok_or_else(poor)?;
+        self.ledger.post(&[Entry::lock(account, asset, lock)]).map_err(|_| poor())?;
+        let order = self.orders.add(draft, lock, self.reserve_of(&draft), now);
+        let mut condition =
+            Condition { trigger: Some(trigger), stage: Stage::Waiting, ..Condition::PLAIN };
+        condition.begin(self.last_price(instrument), now);
+        self.set_condition(&order, condition);
+        self.await_trigger(&order, trigger);
+        self.tell_order(&order);
+        self.tell_balances(account, &[asset]);
+        order.report().ok_or_else(unknown_order)
+    }
+
+    /// All checks of an order that waits for a trigger; what it holds meanwhile.
+    pub(super) fn check_stop(&self, draft: &Draft, trigger: Trigger) -> Result<Amount, Refusal> {
+        let is_sized_in_quote = draft.kind.qty().is_none();
+        let is_maker = matches!(draft.kind, OrderKind::LimitMaker { .. });
+        let never = trigger.price.is_none() && trigger.trailing.is_none();
+        if is_sized_in_quote || is_maker || never {
+            return Err(bad_combination());
+        }
+        let facts = Facts { trigger: Some(trigger), ..Facts::default() };
+        let lock = self.check_waiting(draft, &facts)?;
+        let instrument = self.instruments.get(draft.instrument).ok_or_else(poor)?;
+        let free = self.ledger.free(draft.account, locked_asset(instrument, draft.side));
+        if free < lock { Err(poor()) } else { Ok(lock) }
     }
 
     /// Takes an order that a person places beside us.
@@ -113,7 +155,11 @@ impl Exchange {
         }
     }
 
-    fn open_number(&self, account: AccountId, id: VenueOrderId) -> Result<Option<Order>, Refusal> {
+    pub(super) fn open_number(
+        &self,
+        account: AccountId,
+        id: VenueOrderId,
+    ) -> Result<Option<Order>, Refusal> {
         self.known(account)?;
         let order = Number::try_from(id.get()).ok().and_then(|number| self.orders.get(number));
         Ok(order.filter(|order| order.draft.account == account && order.is_open()).copied())
@@ -141,11 +187,12 @@ impl Exchange {
 
         let fills = self.carry_out(&order, &plan, now);
         self.finish(order.number, &plan, now);
+        self.follow_up(now);
         let order = self.orders.get(order.number).copied().ok_or_else(unknown_order)?;
         Ok((order, fills))
     }
 
-    fn carry_out(&mut self, taker: &Order, plan: &Plan, now: Timestamp) -> Vec<Fill> {
+    pub(super) fn carry_out(&mut self, taker: &Order, plan: &Plan, now: Timestamp) -> Vec<Fill> {
         let mut fills = Vec::new();
         for step in &plan.steps {
             let execution = match *step {
@@ -154,6 +201,7 @@ impl Exchange {
                     continue;
                 }
                 Step::Maker { number, price, qty } => {
+                    self.take_over(number, now);
                     let maker =
                         Execution { number, price, qty, liquidity: Liquidity::Maker, at: now };
                     if self.execute(maker).is_none() {
@@ -176,7 +224,7 @@ impl Exchange {
     }
 
     /// Lets the rest of an order wait, or ends it.
-    fn finish(&mut self, number: Number, plan: &Plan, now: Timestamp) {
+    pub(super) fn finish(&mut self, number: Number, plan: &Plan, now: Timestamp) {
         let Some(order) = self.orders.get(number).copied() else { return };
         if !order.is_open() {
             return;
@@ -184,9 +232,7 @@ impl Exchange {
         let is_sized_in_quote = order.draft.kind.qty().is_none();
         match order.price() {
             Some(price) if order.draft.kind.rests() && plan.stop != Stop::SelfTrade => {
-                if let Some(market) = self.market_mut(order.draft.instrument) {
-                    market.book.insert(order.draft.side, price, number);
-                }
+                self.enqueue(&order, price);
             }
             None if is_sized_in_quote && plan.stop == Stop::Done && order.executed == plan.qty => {
                 self.close(number, OrderStatus::Filled, now);
@@ -197,25 +243,41 @@ impl Exchange {
 
     /// Ends an open order: gives back what it holds and takes it out of the book.
     pub(super) fn close(&mut self, number: Number, status: OrderStatus, now: Timestamp) {
+        self.close_for(number, status, None, now);
+    }
+
+    /// Ends an open order, for a reason that its kind does not tell.
+    pub(super) fn close_for(
+        &mut self,
+        number: Number,
+        status: OrderStatus,
+        why: Option<Ending>,
+        now: Timestamp,
+    ) {
         let Some(mut order) = self.orders.get(number).copied().filter(Order::is_open) else {
             return;
         };
         let draft = order.draft;
-        if let (Some(price), Some(market)) = (order.price(), self.market_mut(draft.instrument)) {
-            market.book.remove(draft.side, price, number);
+        if let Some(price) = order.price() {
+            self.dequeue(&order, price);
         }
+        self.forget_trigger(&order);
         let instrument = self.instruments.get(draft.instrument);
         let asset = instrument.map(|instrument| locked_asset(instrument, draft.side));
         if let Some(asset) = asset {
             let release = super::ledger::negated(order.locked);
             let given_back = self.ledger.post(&[Entry::lock(draft.account, asset, release)]);
             debug_assert!(given_back.is_ok(), "a lock was lost");
-            order.locked = tranche_model::money::Amount::ZERO;
+            order.locked = Amount::ZERO;
         }
         order.status = status;
         order.updated_at = now;
         self.orders.put(order);
+        if let Some(why) = why {
+            self.note(Note::Ended { id: order.venue_id(), why });
+        }
         self.tell_order(&order);
         self.tell_balances(draft.account, asset.as_slice());
+        self.after_end(&order, now);
     }
 }

@@ -150,6 +150,24 @@ impl Orders {
         self.last = self.last.max(last);
     }
 
+    /// A place behind all orders that are there; no order gets its number.
+    pub(super) fn next_ticket(&mut self) -> Number {
+        self.last = self.last.saturating_add(1);
+        self.last
+    }
+
+    /// Writes an order back that has another client id than before.
+    pub(super) fn rename(&mut self, order: Order, former: ClientOrderId) {
+        let account = order.draft.account;
+        if let Some(numbers) = self.by_client.get_mut(&(account, former)) {
+            numbers.retain(|number| *number != order.number);
+        }
+        if let Some(id) = order.draft.client_id {
+            self.by_client.entry((account, id)).or_default().push(order.number);
+        }
+        self.put(order);
+    }
+
     pub(super) fn get(&self, number: Number) -> Option<&Order> {
         self.all.get(&number)
     }

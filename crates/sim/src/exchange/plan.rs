@@ -147,6 +147,7 @@ impl Exchange {
                 // Behind a tape without bound nothing can be reached.
                 break;
             }
+            let number = self.at_place(number);
             let qty = self.orders.get(number).and_then(|order| order.remaining().ok());
             offers.extend(qty.map(|qty| Offer { maker: Some(number), price, qty: Some(qty) }));
         }

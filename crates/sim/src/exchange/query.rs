@@ -13,6 +13,7 @@ use tranche_model::{
 
 use super::{
     Exchange,
+    condition::Trigger,
     order::{Draft, Order},
 };
 
@@ -32,6 +33,18 @@ impl Exchange {
         let OrderRequest { client_id, instrument, side, kind } = *request;
         let draft = Draft { account, client_id: Some(client_id), instrument, side, kind };
         self.check(&draft).map(|_| ())
+    }
+
+    /// The same for an order that waits for a trigger.
+    pub fn would_take_stop(
+        &self,
+        account: AccountId,
+        request: &OrderRequest,
+        trigger: Trigger,
+    ) -> Result<(), Refusal> {
+        let OrderRequest { client_id, instrument, side, kind } = *request;
+        let draft = Draft { account, client_id: Some(client_id), instrument, side, kind };
+        self.check_stop(&draft, trigger).map(|_| ())
     }
 
     pub fn open_orders(&self, account: AccountId) -> Vec<OrderReport> {
@@ -71,11 +84,17 @@ impl Exchange {
         self.market(instrument).and_then(|market| market.high_since(since))
     }
 
-    /// The highest resting buy and the lowest resting sale: between them no tick fills anything.
+    /// The highest resting buy and the lowest resting sale, or the triggers before them: between them
+    /// no tick does anything.
     pub fn nearest(&self, instrument: InstrumentId) -> (Option<Price>, Option<Price>) {
         let Some(market) = self.market(instrument) else { return (None, None) };
         let best = |side| market.book.best(side).map(|(price, _)| price);
-        (best(Side::Buy), best(Side::Sell))
+        let (bid, ask) = (best(Side::Buy), best(Side::Sell));
+        if market.stops.is_empty() {
+            return (bid, ask);
+        }
+        let (below, above) = market.stops.nearest(market.last);
+        (bid.max(below), ask.into_iter().chain(above).min())
     }
 
     /// The latest order with this id as it stood at `at`.

@@ -50,7 +50,8 @@ impl Exchange {
     }
 
     fn settle(&mut self, execution: Execution) -> Result<Fill, LedgerError> {
-        let order = *self.orders.get(execution.number).ok_or(LedgerError::NoOrder)?;
+        let order = self.orders.get(execution.number).copied().filter(Order::is_open);
+        let order = order.ok_or(LedgerError::NoOrder)?;
         let instrument = self.instruments.get(order.draft.instrument);
         let symbol = instrument.ok_or(LedgerError::NoOrder)?.symbol;
         let quote = self.notional(execution.price, execution.qty)?;
@@ -152,15 +153,18 @@ impl Exchange {
             at: execution.at,
         };
         if !order.is_open()
-            && let (Some(price), Some(market)) = (order.price(), self.market_mut(draft.instrument))
+            && let Some(price) = order.price()
         {
-            market.book.remove(draft.side, price, order.number);
+            self.dequeue(&order, price);
         }
         self.orders.put(order);
         self.fills.entry((draft.account, draft.instrument)).or_default().push(fill);
         self.tell_order(&order);
         self.events.push((draft.account, PrivateEvent::Fill(fill)));
         self.tell_moved(draft.account, draft.instrument, fee.asset);
+        if !order.is_open() {
+            self.after_end(&order, execution.at);
+        }
         fill
     }
 

@@ -36,17 +36,22 @@ impl Exchange {
                 }
             }
         }
+        if self.market(tick.instrument).is_some_and(|market| !market.stops.is_empty()) {
+            self.pull_triggers(tick.instrument, tick.price, tick.at);
+        }
+        self.follow_up(tick.at);
     }
 
     /// The resting order that is first to trade at the tick.
     fn reached(&self, tick: &Tick, side: Side) -> Option<(Price, Number)> {
         let best = self.market(tick.instrument)?.book.best(side);
-        best.filter(|(price, _)| match (self.settings.fill, side) {
+        let reached = best.filter(|(price, _)| match (self.settings.fill, side) {
             (FillRule::Through, Side::Buy) => tick.price < *price,
             (FillRule::Through, Side::Sell) => *price < tick.price,
             (FillRule::Touch, Side::Buy) => tick.price <= *price,
             (FillRule::Touch, Side::Sell) => *price <= tick.price,
-        })
+        });
+        reached.map(|(price, place)| (price, self.at_place(place)))
     }
 
     /// Whether there may be more to fill.
@@ -62,6 +67,7 @@ impl Exchange {
             return false;
         }
         self.use_allowance(order.draft.instrument, qty);
+        self.take_over(number, at);
         self.execute(Execution { number, price, qty, liquidity: Liquidity::Maker, at });
         true
     }

@@ -6,17 +6,21 @@ use tranche_model::{
     client_order_id::{ClientOrderId, OrderKey, Origin},
     ids::{BotId, DealNo, Generation, Incarnation, Installation, Slot},
     money::Quote,
-    order::{OrderKind, OrderRequest, Size, TimeInForce},
+    order::{OrderKind, OrderReport, OrderRequest, Size, TimeInForce},
     record::Refusal,
 };
 
 use super::*;
 
+mod amends;
 mod calls;
 mod fills;
+mod lists;
 mod matching;
 mod money;
 mod refusals;
+mod special;
+mod stops;
 
 pub(crate) const ANN: AccountId = AccountId::new(1);
 pub(crate) const BOB: AccountId = AccountId::new(2);
@@ -126,7 +130,31 @@ pub(crate) fn request(generation: u16, side: Side, kind: OrderKind) -> OrderRequ
     OrderRequest { client_id: id(generation), instrument: BTC, side, kind }
 }
 
+pub(crate) fn stop_loss(price_text: &str) -> Trigger {
+    Trigger { kind: TriggerKind::StopLoss, price: Some(price(price_text)), trailing: None }
+}
+
+pub(crate) fn take_profit(price_text: &str) -> Trigger {
+    Trigger { kind: TriggerKind::TakeProfit, ..stop_loss(price_text) }
+}
+
 impl Exchange {
+    /// Places an order behind a trigger, at time zero.
+    fn put_stop(
+        &mut self,
+        generation: u16,
+        side: Side,
+        kind: OrderKind,
+        trigger: Trigger,
+    ) -> Result<OrderReport, Refusal> {
+        self.place_stop(ANN, &request(generation, side, kind), trigger, at(0))
+    }
+
+    fn stage(&self, generation: u16) -> Stage {
+        let report = self.order(ANN, id(generation)).unwrap();
+        self.special_of(report.venue_id).unwrap().stage
+    }
+
     /// Places at time zero.
     fn put(
         &mut self,
