@@ -84,6 +84,10 @@ struct DealRow {
     fees: f64,
     mae: Option<f64>,
     mfe: Option<f64>,
+    #[serde(rename = "maeQuote")]
+    mae_quote: Option<f64>,
+    #[serde(rename = "mfeQuote")]
+    mfe_quote: Option<f64>,
     fills: Vec<FillRow>,
 }
 

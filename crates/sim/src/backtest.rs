@@ -118,6 +118,9 @@ pub struct Report {
     pub profit: Quote,
     /// All fees paid, valued in quote.
     pub fees: Quote,
+    /// What market orders paid more, or got less, than at the market's price when they were decided;
+    /// below zero when it moved in their favour.
+    pub slippage: Quote,
     pub deals: Vec<DealRow>,
     /// Every fill, in the order in which they were booked.
     pub booked: Vec<FillRow>,

@@ -12,9 +12,11 @@ use std::{
 
 use tranche_model::{
     candle::Tick,
+    client_order_id::ClientOrderId,
     ids::{AccountId, InstrumentId, Ticket, TradeId},
     instrument::{Instrument, Instruments},
-    record::{Outcome, Reply, Snapshot},
+    money::Price,
+    record::{Call, Outcome, Reply, Snapshot},
     time::{Millis, Timestamp},
 };
 use tranche_trading::{
@@ -62,6 +64,9 @@ pub struct Driver {
     loads: Vec<AccountId>,
     /// Executions that were booked, when no store knows them.
     booked: BTreeSet<(AccountId, InstrumentId, TradeId)>,
+    /// The market's price when an order without a price of its own was called for, when no store keeps
+    /// intents.
+    decided: Vec<(ClientOrderId, Price)>,
     /// How often an account was loaded.
     pub loads_count: u64,
 }
@@ -85,6 +90,7 @@ impl Driver {
             settings: BTreeMap::new(),
             loads: Vec::new(),
             booked: BTreeSet::new(),
+            decided: Vec::new(),
             loads_count: 0,
         }
     }
@@ -189,6 +195,13 @@ impl Driver {
         &self.told
     }
 
+    /// The market's price at which an order without a price of its own was decided.
+    pub(crate) fn decided(&self, order: ClientOrderId) -> Option<Price> {
+        // Those that are filled were mostly decided just before.
+        let found = self.decided.iter().rev().find(|(known, _)| *known == order);
+        found.map(|(_, price)| *price)
+    }
+
     fn turn_clock(&mut self) {
         self.exchange.advance(self.now);
         self.collect();
@@ -230,6 +243,7 @@ impl Driver {
             Output::Commit { ticket, batch } => self.memory.submit(ticket, *batch),
             Output::Reload { account } => self.loads.push(account),
             Output::Call { account, user, lane, call } => {
+                self.note_decision(&call);
                 self.sender.send(Applicant { account, user }, lane, call, self.now);
             }
             Output::Ask { account, user, lane, places } => {
@@ -267,6 +281,16 @@ impl Driver {
             | Output::Quarantined { .. }
             | Output::Dead { .. }
             | Output::Recorded { .. } => self.told.push(output),
+        }
+    }
+
+    fn note_decision(&mut self, call: &Call) {
+        if let Call::Place { request, .. } = call
+            && self.durability == Durability::Volatile
+            && request.kind.price().is_none()
+            && let Some(price) = self.exchange.last_price(request.instrument)
+        {
+            self.decided.push((request.client_id, price));
         }
     }
 

@@ -18,10 +18,18 @@
     if (size >= 1e12 || (size > 0 && size < 1e-6)) return value.toExponential(3);
     return value.toLocaleString("en", { maximumFractionDigits: size >= 100 ? 2 : size >= 1 ? 3 : 6 });
   };
+  // As many digits as the account's worth asks for, the same in every row.
+  const begin = data.equity.length ? data.equity[0][1] : 0;
+  const digits = begin >= 1000 ? 2 : begin >= 10 ? 4 : 8;
+  const money = (value) => {
+    if (value === null || value === undefined) return "none";
+    const isLost = value !== 0 && Math.abs(value) < Math.pow(10, -digits);
+    return isLost ? number(value) : plain(value, digits);
+  };
   const format = (value, unit) => {
     if (value === null || value === undefined) return "none";
     switch (unit) {
-      case "quote": return number(value) + " " + data.quote;
+      case "quote": return money(value) + " " + data.quote;
       case "share": return plain(value * 100, 2) + " %";
       case "percent": return plain(value, 2) + " %";
       case "hours": return value >= 48 ? plain(value / 24, 1) + " d" : plain(value, 1) + " h";
@@ -115,7 +123,7 @@
     show("equity");
     const first = data.equity[0][1], last = data.equity[data.equity.length - 1][1];
     const metric = data.metrics.find((metric) => metric.key === "drawdown_pct");
-    byId("equity-text").textContent = "Worth of the account at the market's price, in " + data.quote + ": from " + number(first) + " to " + number(last) + "; deepest fall " + format(metric && metric.value, "percent") + ". The dashed line is buying and holding.";
+    byId("equity-text").textContent = "Worth of the account at the market's price, in " + data.quote + ": from " + money(first) + " to " + money(last) + "; deepest fall " + format(metric && metric.value, "percent") + ". The dashed line is buying and holding.";
     const made = chart("equity");
     const line = made.addSeries(LightweightCharts.AreaSeries, { priceLineVisible: false, lineWidth: 2 });
     line.setData(data.equity.map(([at, worth]) => ({ time: at / 1000, value: worth })));
@@ -188,7 +196,7 @@
       const mark = make("span", null, "bar");
       mark.style.width = (12 * row.deals / most) + "rem";
       bar.append(mark);
-      return [cell(row.level === 0 ? "base order only" : row.level + (row.level === 1 ? " safety order" : " safety orders"), "text"), plain(row.deals, 0), bar, number(row.funds) + " " + data.quote];
+      return [cell(row.level === 0 ? "base order only" : row.level + (row.level === 1 ? " safety order" : " safety orders"), "text"), plain(row.deals, 0), bar, format(row.funds, "quote")];
     });
     show("depth").querySelector(".scroll").append(table("How many safety orders deals bought", ["Deals that bought", "Deals", "", "Spent on this level"], rows));
   };
@@ -199,6 +207,8 @@
     show("months").querySelector(".scroll").append(table("Results by month", ["Month", "Worth", "Realised", "Deals closed"], rows));
   };
 
+  const excursion = (share, quote) => format(share, "share") + (quote === null || quote === undefined ? "" : " (" + money(quote) + ")");
+
   const deals = () => {
     if (!data.isBacktest) return;
     const section = show("deals");
@@ -206,10 +216,12 @@
     if (!data.deals.length) { place.append(make("p", "No deal was opened.")); return; }
     const row = (deal) => [
       cell(String(deal.number), "text"), cell(data.pairs[deal.pair] ? data.pairs[deal.pair].name : "", "text"), time(deal.opened), deal.closed ? time(deal.closed) : "open",
-      cell(deal.ended.replaceAll("_", " "), "text"), plain(deal.safeties, 0), format(deal.bought, "quote"), cell(format(deal.profit, "quote"), sign(deal.profit)),
-      format(deal.fees, "quote"), format(deal.mae, "share"), format(deal.mfe, "share"),
+      cell(deal.ended.replaceAll("_", " "), "text"), plain(deal.safeties, 0), money(deal.bought), cell(money(deal.profit), sign(deal.profit)),
+      money(deal.fees), excursion(deal.mae, deal.maeQuote), excursion(deal.mfe, deal.mfeQuote),
     ];
     const head = ["Deal", "Pair", "Opened, UTC", "Closed", "Ended by", "Safety orders", "Bought", "Profit", "Fees", "Worst", "Best"];
+    const hint = "Bought, profit and fees in " + data.quote + ". Worst and best are against the average paid with fees: of the price in %, of what was held in " + data.quote + ".";
+    section.insertBefore(make("p", hint, "hint"), place);
     const draw = (list) => place.replaceChildren(table("Deals", head, list.map(row)));
     const few = 100;
     draw(data.deals.slice(-few).reverse());

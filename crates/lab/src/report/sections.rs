@@ -94,6 +94,8 @@ pub(super) fn deal_rows(deals: &[Deal]) -> Vec<DealRow> {
         fees: deal.fees,
         mae: deal.mae,
         mfe: deal.mfe,
+        mae_quote: deal.mae_quote,
+        mfe_quote: deal.mfe_quote,
         fills: deal
             .fills
             .iter()

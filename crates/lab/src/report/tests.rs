@@ -45,7 +45,7 @@ fn empty(words: Words) -> Report {
         marks.times().iter().map(|at| Sample { at: Timestamp::from_ms(*at), worth: 1000.0 });
     let hourly: Vec<Sample> = hourly.collect();
     let held = vec![0.0; hourly.len()];
-    let equity = Equity { hourly, held };
+    let equity = Equity { hourly, held, flows: Vec::new() };
     let detail = Detail {
         report: backtest::Report::default(),
         equity,

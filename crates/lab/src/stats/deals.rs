@@ -36,6 +36,10 @@ pub struct Deal {
     /// when it went against. `None` until the candles were looked at.
     pub mae: Option<f64>,
     pub mfe: Option<f64>,
+    /// The same in quote: the most that what was held at the time was worth less, or more, than its
+    /// cost with fees. The worst moment in quote may be another one than the worst in price.
+    pub mae_quote: Option<f64>,
+    pub mfe_quote: Option<f64>,
 }
 
 /// One execution of a deal.
@@ -50,7 +54,7 @@ pub struct DealFill {
     pub quote: f64,
     pub fee: f64,
     /// What is still held in base when the fee was taken from it.
-    received: f64,
+    pub(super) received: f64,
 }
 
 /// Puts the fills to their deals. `marks` has the last price of each instrument.
@@ -107,6 +111,8 @@ fn begun(row: &FillRow, fill: DealFill, end: Timestamp) -> Deal {
         fills: vec![fill],
         mae: None,
         mfe: None,
+        mae_quote: None,
+        mfe_quote: None,
     }
 }
 
@@ -153,15 +159,21 @@ impl Deal {
         let mut fills = self.fills.iter().filter(|fill| fill.is_buy).peekable();
         let (mut qty, mut cost) = (0.0, 0.0);
         let (mut worst, mut best) = (f64::INFINITY, f64::NEG_INFINITY);
+        let (mut worst_quote, mut best_quote) = (worst, best);
         for candle in candles.get(from..to).unwrap_or_default() {
             while let Some(fill) = fills.next_if(|fill| fill.at < candle.open_at.plus(interval)) {
                 qty += fill.received;
                 cost += fill.quote + fill.fee;
             }
             let Some(average) = float::ratio(cost, qty) else { continue };
-            worst = worst.min(float::of(candle.low.get()) / average - 1.0);
-            best = best.max(float::of(candle.high.get()) / average - 1.0);
+            let (low, high) = (float::of(candle.low.get()), float::of(candle.high.get()));
+            worst = worst.min(low / average - 1.0);
+            best = best.max(high / average - 1.0);
+            worst_quote = worst_quote.min(low * qty - cost);
+            best_quote = best_quote.max(high * qty - cost);
         }
+        self.mae_quote = float::finite(worst_quote);
+        self.mfe_quote = float::finite(best_quote);
         self.mae = float::finite(worst);
         self.mfe = float::finite(best);
     }

@@ -24,12 +24,22 @@ pub struct Sample {
     pub worth: f64,
 }
 
+/// Money that was paid in, or out when it is below zero, in quote. A backtest has none.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Flow {
+    /// The worth of the account just before.
+    pub before: f64,
+    pub amount: f64,
+}
+
 /// Samples at the start, at each full hour, and at the end.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Equity {
     pub hourly: Vec<Sample>,
     /// What was held in coins, at the market's price, at the same moments.
     pub held: Vec<f64>,
+    /// In order of time. Only the time-weighted return heeds them.
+    pub flows: Vec<Flow>,
 }
 
 /// The last prices before each hour, found once for many runs over the same candles.

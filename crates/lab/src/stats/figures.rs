@@ -16,6 +16,7 @@ pub struct Figures {
     pub profit: f64,
     pub roi: Option<f64>,
     pub total_return: Option<f64>,
+    pub twr: Option<f64>,
     pub roi_on_used: Option<f64>,
     pub apr: Option<f64>,
     pub cagr: Option<f64>,
@@ -40,8 +41,11 @@ pub struct Figures {
     pub longest_hours: Option<f64>,
     pub stuck: f64,
     pub capital_usage: Option<f64>,
+    pub used_max: Option<f64>,
+    pub planned: f64,
     pub overextension: f64,
     pub fees: f64,
+    pub slippage: f64,
     pub unrealised: f64,
     pub hold_return: Option<f64>,
     pub alpha: Option<f64>,
@@ -52,6 +56,8 @@ pub struct Figures {
 pub struct Frame {
     /// Fees of all fills, in quote.
     pub fees: f64,
+    /// What market orders lost against the price at which they were decided, in quote.
+    pub slippage: f64,
     /// What the bot would need if every safety order of all its deals were bought.
     pub planned: f64,
     /// What holding the coins instead would have returned, as a share.
@@ -78,6 +84,8 @@ pub fn figures(equity: &Equity, deals: &[Deal], frame: &Frame) -> Figures {
     figures.unrealised = deals.iter().filter(|deal| !deal.is_closed).map(|it| it.profit).sum();
     figures.roi = float::ratio(figures.profit, start);
     figures.fees = frame.fees;
+    figures.slippage = frame.slippage;
+    figures.planned = frame.planned;
     figures.overextension = (frame.planned - start).max(0.0);
     figures.hold_return = frame.hold_return;
     of_deals(&mut figures, &closed);
@@ -145,17 +153,36 @@ fn of_equity(figures: &mut Figures, equity: &Equity) {
     figures.recovery = float::ratio(figures.profit, deepest);
     let ends = equity.start().zip(equity.end());
     figures.total_return = ends.and_then(|(start, end)| float::ratio(end - start, start));
+    figures.twr = time_weighted(equity);
     if DAYS_FOR_A_YEAR <= equity.days() {
-        let years = equity.days() / YEAR_DAYS;
-        figures.apr = figures.roi.and_then(|roi| float::ratio(roi, years));
-        let growth = ends.and_then(|(start, end)| float::ratio(end, start));
-        let growth = growth.filter(|growth| 0.0 < *growth);
-        figures.cagr = growth.and_then(|growth| float::finite(growth.powf(1.0 / years) - 1.0));
+        figures.apr = figures.roi.and_then(|roi| apr(roi, equity.days()));
+        figures.cagr = ends.and_then(|(start, end)| cagr(start, end, equity.days()));
     }
     figures.calmar = figures
         .cagr
         .zip(figures.drawdown_pct)
         .and_then(|(cagr, pct)| float::ratio(cagr, pct / 100.0));
+}
+
+pub(super) fn apr(roi: f64, days: f64) -> Option<f64> {
+    float::ratio(roi * YEAR_DAYS, days)
+}
+
+pub(super) fn cagr(start: f64, end: f64, days: f64) -> Option<f64> {
+    let growth = float::ratio(end, start).filter(|growth| 0.0 < *growth)?;
+    float::finite(growth.powf(float::ratio(YEAR_DAYS, days)?) - 1.0)
+}
+
+/// The growth of each span between two payments, multiplied: what one unit of money that stayed in the
+/// account from the first day on has become, whatever was paid in or out.
+fn time_weighted(equity: &Equity) -> Option<f64> {
+    let (mut growth, mut start) = (1.0, equity.start()?);
+    for flow in &equity.flows {
+        growth *= float::ratio(flow.before, start)?;
+        start = flow.before + flow.amount;
+    }
+    growth *= float::ratio(equity.end()?, start)?;
+    float::finite(growth - 1.0)
 }
 
 /// Sharpe, Sortino and the ulcer index on daily worth.
@@ -190,7 +217,9 @@ pub(super) fn of_days(figures: &mut Figures, equity: &Equity) {
 /// How much of the money was at work, on the same hours.
 fn of_capital(figures: &mut Figures, equity: &Equity, start: f64) {
     // The first sample stands for no span of time.
-    let used = float::mean(equity.held.get(1..).unwrap_or_default());
+    let held = equity.held.get(1..).unwrap_or_default();
+    let used = float::mean(held);
+    figures.used_max = held.iter().copied().max_by(f64::total_cmp);
     figures.capital_usage = used.and_then(|used| float::ratio(used, start));
     figures.roi_on_used = used.and_then(|used| float::ratio(figures.profit, used));
 }

@@ -59,7 +59,7 @@ use Better::{High, Low};
 use Unit::{Count, Hours, Percent, Quote, Ratio, Share};
 
 /// All of them, in the order in which they are shown.
-pub static METRICS: [Metric; 32] = [
+pub static METRICS: [Metric; 36] = [
     figure(
         ("profit", "Net profit"),
         Quote,
@@ -81,6 +81,13 @@ pub static METRICS: [Metric; 32] = [
         High,
         "(worth at the end − at the start) / at the start, open deals at the market's price",
         |f| f.total_return,
+    ),
+    figure(
+        ("twr", "Time-weighted return"),
+        Share,
+        High,
+        "product of (worth at the end / at the start) of the spans between payments − 1",
+        |f| f.twr,
     ),
     figure(
         ("hold_return", "Buy and hold"),
@@ -229,11 +236,32 @@ pub static METRICS: [Metric; 32] = [
         |f| f.capital_usage,
     ),
     figure(
+        ("used_max", "Most capital used"),
+        Quote,
+        Low,
+        "largest worth of the coins held, on hourly worth",
+        |f| f.used_max,
+    ),
+    figure(
+        ("planned", "Planned capital"),
+        Quote,
+        Low,
+        "funds for the base order and all safety orders of as many deals as may be open at once",
+        |f| Some(f.planned),
+    ),
+    figure(
         ("overextension", "Overextension"),
         Quote,
         Low,
-        "funds for all safety orders of all deals − worth at the start, if that is above 0",
+        "planned capital − worth at the start, if that is above 0",
         |f| Some(f.overextension),
     ),
     figure(("fees", "Fees"), Quote, Low, "sum over all fills, in quote", |f| Some(f.fees)),
+    figure(
+        ("slippage", "Slippage"),
+        Quote,
+        Low,
+        "sum over market orders of (fill − last price when decided) × quantity, of sells the reverse",
+        |f| Some(f.slippage),
+    ),
 ];

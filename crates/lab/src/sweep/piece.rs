@@ -107,6 +107,7 @@ pub fn frame(report: &Report, config: &Config, marks: &Marks) -> Frame {
     let at_once = usize::from(config.max_active_deals()).min(config.pairs().len());
     Frame {
         fees: float::of(report.fees.get()),
+        slippage: float::of(report.slippage.get()),
         planned: figures::product(funds, float::of_count(at_once)),
         hold_return: figures::hold_return(&marks.ends()),
     }

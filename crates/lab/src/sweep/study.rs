@@ -20,8 +20,8 @@ use crate::{
     trial::{Market, Terms, Window},
 };
 
-/// Raised when the same study would give other results.
-const VERSION: u32 = 1;
+/// Raised when the same study would give other results, or other figures of them.
+const VERSION: u32 = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,9 +1,12 @@
 //! One run: from stop to stop, and what was told between.
 
 use tranche_model::{
+    decimal::MathError,
+    fill::{Fill, Liquidity},
     ids::{BotId, CommandId, InstrumentId},
     instrument::Instrument,
-    money::Price,
+    money::{Price, Quote},
+    order::Side,
     record::VerdictRow,
     time::{Millis, Timestamp},
 };
@@ -219,6 +222,8 @@ impl<'a> Run<'a> {
                     self.report.fills = self.report.fills.saturating_add(1);
                     let fee = row.fill.fee.in_quote.unwrap_or_default();
                     self.report.fees = self.report.fees.plus(fee)?;
+                    let slipped = slippage(&self.driver, &row.fill)?;
+                    self.report.slippage = self.report.slippage.plus(slipped)?;
                     self.filled.push(row.fill.instrument);
                     self.report.booked.push(**row);
                 }
@@ -290,6 +295,21 @@ fn driver(
     let settings = if script.reads_again { plan.account.clone() } else { plan.settings() };
     driver.own(ACCOUNT, settings);
     Ok(driver)
+}
+
+/// Zero for an order with a price of its own, which it never misses.
+fn slippage(driver: &Driver, fill: &Fill) -> Result<Quote, MathError> {
+    if fill.liquidity == Liquidity::Maker {
+        return Ok(Quote::ZERO);
+    }
+    let Some(decided) = fill.client_id.and_then(|id| driver.decided(id)) else {
+        return Ok(Quote::ZERO);
+    };
+    let fair = decided.times(fill.qty)?;
+    match fill.side {
+        Side::Buy => fill.quote.minus(fair),
+        Side::Sell => fair.minus(fill.quote),
+    }
 }
 
 fn refused(row: &VerdictRow, creating: Option<BotId>) -> Result<(), BacktestError> {

@@ -180,6 +180,30 @@ fn prices_out_of_order_and_intervals_that_do_not_fit_are_refused() {
 }
 
 #[test]
+fn slippage_is_what_market_orders_lose_against_the_price_they_were_decided_at() {
+    let minutes = [[10_000; 4], [10_100; 4], [10_100; 4]];
+    let candles = (0..).zip(minutes).map(|(minute, prices)| candle(minute, prices)).collect();
+    let late = exchange::Settings { latency: Millis::new(90_000), ..Default::default() };
+    let dear = exchange::Settings {
+        slippage: Fraction::new(Decimal::new(5, 4)),
+        ..exchange::Settings::default()
+    };
+    let case = Case { exchange: late, ..Case::of(draft(), candles) };
+
+    let on_the_way = backtest::run_on(&case.market(), &case.plan(Mode::Jump), &mut |_| {}).unwrap();
+    let case = Case { exchange: dear, ..case };
+    let in_the_book =
+        backtest::run_on(&case.market(), &case.plan(Mode::Jump), &mut |_| {}).unwrap();
+
+    // Decided at 100, filled at 101; decided at 100, filled at 100.05.
+    let bought = |report: &Report| report.booked.first().unwrap().fill;
+    assert_eq!(bought(&on_the_way).price, cents(10_100));
+    assert_eq!(on_the_way.slippage.get(), bought(&on_the_way).qty.get());
+    assert_eq!(bought(&in_the_book).price, cents(10_005));
+    assert_eq!(in_the_book.slippage.get(), bought(&in_the_book).qty.get() * Decimal::new(5, 2));
+}
+
+#[test]
 fn one_market_serves_many_threads() {
     let case = Case::of(draft(), walk(7, 4000, 12));
     let market = case.market();
