@@ -1,5 +1,5 @@
-//! `cargo xtask prepare`: what the tests need beside Rust. PostgreSQL is installed where that is
-//! allowed, else it is said how.
+//! `cargo xtask prepare`: what the tests need beside Rust. PostgreSQL and a browser are installed where
+//! that is allowed, else it is said how. Without PostgreSQL tests fail; without a browser one is skipped.
 
 use std::{
     fs,
@@ -14,61 +14,100 @@ const SERVERS: &str = "/usr/lib/postgresql";
 /// Debian makes and starts a server when it installs one, unless this file says otherwise first.
 const SETTINGS: &str = "/etc/postgresql-common/createcluster.conf";
 const NO_SERVER: &str = "create_main_cluster = false\n";
-const PACKAGE: &str = "postgresql";
+const POSTGRES: &str = "postgresql";
+const BROWSER: &str = "chromium";
 
 /// What has to be done.
 #[derive(Debug, PartialEq, Eq)]
 enum Plan {
-    Nothing,
     /// With these words before each command.
     Install(&'static [&'static str]),
     Tell(String),
 }
 
+/// What may be done on this machine.
+#[derive(Debug, Clone, Copy)]
+struct Machine {
+    is_debian: bool,
+    is_root: bool,
+    may_sudo: bool,
+}
+
+impl Machine {
+    fn here() -> Self {
+        Self {
+            is_debian: Path::new(DEBIAN).exists(),
+            is_root: answers("sh", &["-c", "test \"$(id -u)\" = 0"]),
+            may_sudo: answers("sudo", &["-n", "true"]),
+        }
+    }
+
+    /// `otherwise` says how to install it where there is no Debian.
+    fn plan(self, package: &str, otherwise: &str) -> Plan {
+        let Self { is_debian, is_root, may_sudo } = self;
+        match (is_debian, is_root, may_sudo) {
+            (true, true, _) => Plan::Install(&[]),
+            (true, false, true) => Plan::Install(&["sudo", "-n"]),
+            (true, false, false) => Plan::Tell(format!("sudo apt-get install {package}")),
+            (false, ..) => Plan::Tell(otherwise.to_owned()),
+        }
+    }
+}
+
 pub(crate) fn prepare() -> Result<(), String> {
     let has_server = has_server(Path::new(SERVERS)) || answers("pg_config", &["--bindir"]);
-    let is_debian = Path::new(DEBIAN).exists();
-    let is_root = answers("sh", &["-c", "test \"$(id -u)\" = 0"]);
-    let may_sudo = || answers("sudo", &["-n", "true"]);
-    match plan(has_server, is_debian, is_root, may_sudo) {
-        Plan::Nothing => Ok(()),
-        Plan::Install(prefix) => install(prefix),
-        Plan::Tell(what) => Err(what),
+    let has_browser = ["chromium", "chromium-browser", "google-chrome"]
+        .into_iter()
+        .any(|program| answers(program, &["--version"]));
+    if has_server && has_browser {
+        return Ok(());
+    }
+    let machine = Machine::here();
+    if !has_server {
+        server(machine)?;
+    }
+    if !has_browser && let Err(why) = browser(machine) {
+        say(&format!("    the report is not tried in a browser, that test is skipped: {why}"));
+    }
+    Ok(())
+}
+
+fn server(machine: Machine) -> Result<(), String> {
+    let otherwise = "install PostgreSQL 15 or newer, with `pg_config` in the path";
+    match machine.plan(POSTGRES, otherwise) {
+        Plan::Install(prefix) => {
+            keep_from_starting(prefix)?;
+            install(prefix, POSTGRES)
+        }
+        Plan::Tell(how) => Err(format!("the tests need the programs of PostgreSQL: {how}")),
     }
 }
 
-fn plan(has_server: bool, is_debian: bool, is_root: bool, may_sudo: impl FnOnce() -> bool) -> Plan {
-    if has_server {
-        return Plan::Nothing;
+fn browser(machine: Machine) -> Result<(), String> {
+    match machine.plan(BROWSER, "install Chromium, with `chromium` in the path") {
+        Plan::Install(prefix) => install(prefix, BROWSER),
+        Plan::Tell(how) => Err(how),
     }
-    if is_debian && is_root {
-        return Plan::Install(&[]);
-    }
-    if is_debian && may_sudo() {
-        return Plan::Install(&["sudo", "-n"]);
-    }
-    let how = if is_debian {
-        format!("sudo apt-get install {PACKAGE}")
-    } else {
-        "install PostgreSQL 15 or newer, with `pg_config` in the path".to_owned()
-    };
-    Plan::Tell(format!("the tests need the programs of PostgreSQL: {how}"))
 }
 
-fn install(prefix: &[&str]) -> Result<(), String> {
-    say(&format!("    installing {PACKAGE}"));
-    if !Path::new(SETTINGS).exists() {
-        let folder = PathBuf::from(SETTINGS);
-        let folder = folder.parent().map_or_else(String::new, |path| path.display().to_string());
-        let script = format!("mkdir -p {folder} && printf '{NO_SERVER}' > {SETTINGS}");
-        run(prefix, &["sh", "-c", &script])?;
+fn keep_from_starting(prefix: &[&str]) -> Result<(), String> {
+    if Path::new(SETTINGS).exists() {
+        return Ok(());
     }
+    let folder = PathBuf::from(SETTINGS);
+    let folder = folder.parent().map_or_else(String::new, |path| path.display().to_string());
+    let script = format!("mkdir -p {folder} && printf '{NO_SERVER}' > {SETTINGS}");
+    run(prefix, &["sh", "-c", &script])
+}
+
+fn install(prefix: &[&str], package: &str) -> Result<(), String> {
+    say(&format!("    installing {package}"));
     let quiet = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-y", "-q"];
     let refreshed = run(prefix, &[&quiet[..], &["update"]].concat());
     if let Err(error) = refreshed {
         say(&format!("    {error}; going on with the lists that are there"));
     }
-    run(prefix, &[&quiet[..], &["install", "--no-install-recommends", PACKAGE]].concat())
+    run(prefix, &[&quiet[..], &["install", "--no-install-recommends", package]].concat())
 }
 
 fn run(prefix: &[&str], words: &[&str]) -> Result<(), String> {
@@ -99,19 +138,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_there_is_not_installed() {
-        assert_eq!(plan(true, true, true, || true), Plan::Nothing);
+    fn installs_only_where_it_may() {
+        let plan = |is_debian, is_root, may_sudo| {
+            Machine { is_debian, is_root, may_sudo }.plan("postgresql", "install it")
+        };
+
+        assert_eq!(plan(true, true, false), Plan::Install(&[]));
+        assert_eq!(plan(true, false, true), Plan::Install(&["sudo", "-n"]));
+        let debian = Plan::Tell("sudo apt-get install postgresql".to_owned());
+        assert_eq!(plan(true, false, false), debian);
+        assert_eq!(plan(false, true, true), Plan::Tell("install it".to_owned()));
     }
 
     #[test]
-    fn installs_only_where_it_may() {
-        assert_eq!(plan(false, true, true, || false), Plan::Install(&[]));
-        assert_eq!(plan(false, true, false, || true), Plan::Install(&["sudo", "-n"]));
-        let debian = plan(false, true, false, || false);
-        let other = plan(false, false, true, || true);
-        let (Plan::Tell(debian), Plan::Tell(other)) = (debian, other) else { panic!("installs") };
-        assert!(debian.ends_with("sudo apt-get install postgresql"), "{debian}");
-        assert!(other.contains("pg_config"), "{other}");
+    fn what_cannot_be_installed_stops_only_who_needs_it() {
+        let machine = Machine { is_debian: false, is_root: true, may_sudo: true };
+
+        assert!(server(machine).unwrap_err().contains("pg_config"));
+        assert!(browser(machine).unwrap_err().contains("chromium"));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Whole backtests on recorded and generated prices.
 #![cfg(test)]
 
+mod browser;
 mod market;
 mod modes;
+mod page;
 mod plain;
