@@ -27,7 +27,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   audit   licences, sources, bans and known holes of the dependencies
   drill   plants known bugs one at a time and sees whether the tests find them
   coverage which lines of `trading` its tests and those of `sim` run; at least 95 of a hundred
-  crash   --cycles N --store sqlite|postgres: kills the binary while it trades";
+  crash   --cycles N --store sqlite|postgres: kills the binary while it trades; --recovery: how soon it is back";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();

@@ -75,11 +75,11 @@ pub(crate) fn target() -> Result<PathBuf, String> {
     folder.map(Path::to_owned).ok_or_else(|| "this program lies in no target folder".to_owned())
 }
 
-/// The same with one more variable.
-pub(crate) fn cargo_with(arguments: &[&str], variable: (&str, &str)) -> Result<(), String> {
+/// The same with more variables.
+pub(crate) fn cargo_with(arguments: &[&str], variables: &[(&str, String)]) -> Result<(), String> {
     let line = format!("cargo {}", arguments.join(" "));
     say(&format!("    {line}"));
-    judge(&line, cargo_command(arguments).env(variable.0, variable.1).status())
+    judge(&line, cargo_command(arguments).envs(variables.iter().cloned()).status())
 }
 
 /// Property tests draw the same cases in every run, so that a check of the same tree gives the same

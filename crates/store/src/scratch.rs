@@ -3,6 +3,7 @@
 //! All test processes of a checkout share one server in a temporary folder. Whoever comes first starts
 //! it; a watching shell stops it a few seconds after the last one went, also when that one was killed.
 
+mod past;
 mod programs;
 
 use std::{
@@ -14,6 +15,8 @@ use std::{
     process::{self, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
+
+pub use past::{Held, Lock, Session};
 
 use crate::{error::StoreError, sql::Statement, store::Store};
 use programs::{Account, programs, server_account};
@@ -100,6 +103,19 @@ impl PostgresServer {
         server.watch()?;
         drop(starter);
         Ok(server)
+    }
+
+    /// The same server for one more database.
+    fn again(&self) -> Result<Self, String> {
+        let user = lock_file(&self.folder, "users")?;
+        user.lock_shared().map_err(|error| told(&self.folder, &error))?;
+        let Self { folder, programs, account, .. } = self;
+        Ok(Self {
+            folder: folder.clone(),
+            programs: programs.clone(),
+            account: *account,
+            _user: user,
+        })
     }
 
     /// Makes an empty database.
@@ -201,6 +217,12 @@ impl PostgresDatabase {
         let output = self.server.client("pg_dump").arg(&self.name).output();
         let output = output.map_err(|error| format!("cannot start pg_dump: {error}"))?;
         if output.status.success() { Ok(output.stdout) } else { Err("pg_dump failed".to_owned()) }
+    }
+
+    /// What the server wrote into its log.
+    pub fn log(&self) -> Result<Vec<u8>, String> {
+        let path = self.server.folder.join("log");
+        fs::read(&path).map_err(|error| told(&path, &error))
     }
 
     /// The folder with all its files.

@@ -15,3 +15,21 @@ impl Patience {
         Instant::now() < self.0
     }
 }
+
+/// How long something took.
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    #[expect(clippy::disallowed_methods, reason = "the processes measured live in real time")]
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    pub(crate) fn seconds(&self) -> u64 {
+        self.elapsed().as_secs()
+    }
+}

@@ -9,22 +9,24 @@ use tranche_model::{
     ids::{BotId, DealNo, Epoch, Seq},
     money::Quote,
     order::Side,
-    record::{Batch, DealRow, FillRow, IntentRow, Snapshot},
+    record::{Batch, DealRow, FillRow, Snapshot},
     time::Timestamp,
 };
 use tranche_sim::{
-    audit::{Auditor, Books},
+    audit::{Auditor, Books, Violation},
     exchange::Exchange,
     memory::Memory,
 };
 use tranche_trading::{account::Account, bot::Lane, codec, order::Stage};
 
-use super::world::{OURS, World};
+use super::{
+    tally::{Finding, Kind},
+    world::{OURS, Past, World},
+};
 
 /// What the database holds of the account.
 struct Stored {
     account: Option<Account>,
-    intents: Vec<IntentRow>,
     fills: Vec<FillRow>,
     deals: Vec<DealRow>,
 }
@@ -34,7 +36,6 @@ fn stored(world: &World) -> Stored {
         let snapshot = store.snapshot(OURS).await.unwrap();
         Stored {
             account: account(&snapshot),
-            intents: store.intents(OURS, Timestamp::MIN).await.unwrap(),
             fills: store.fills(OURS).await.unwrap(),
             deals: store.deals(OURS).await.unwrap(),
         }
@@ -56,7 +57,7 @@ fn trades(world: &World, exchange: &Exchange) -> Vec<Fill> {
 }
 
 /// Each order at the exchange was committed before it was sent, and is there once.
-pub(super) fn orders(world: &World) {
+pub(super) fn orders(world: &World) -> Vec<Finding> {
     // First the exchange: what is sent meanwhile was committed before it is read.
     let (seen, many) = world.server.look(|exchange| {
         let open = exchange.open_orders(OURS).into_iter().map(|order| order.client_id);
@@ -66,22 +67,74 @@ pub(super) fn orders(world: &World) {
         let many: Vec<ClientOrderId> = seen.iter().filter(is_many).copied().collect();
         (seen, many)
     });
-    let intents = stored(world).intents;
-    let committed: BTreeSet<ClientOrderId> =
-        intents.iter().map(|row| row.request.client_id).collect();
+    let intents = committed(world);
+    let committed: BTreeSet<ClientOrderId> = intents.iter().copied().collect();
 
-    assert_eq!(intents.len(), committed.len(), "an intent was committed twice");
-    assert_eq!(many, [], "orders that were sent twice");
-    let strange: Vec<&ClientOrderId> = seen.difference(&committed).collect();
-    assert!(strange.is_empty(), "sent before it was committed: {strange:?}");
+    let mut found = Vec::new();
+    if intents.len() != committed.len() {
+        found.push(Finding::new(Kind::Doubled, "an intent was committed twice"));
+    }
+    let twice = |id: &ClientOrderId| Finding::new(Kind::Doubled, format!("{id} was sent twice"));
+    found.extend(many.iter().map(twice));
+    let known = |id: &&ClientOrderId| committed.contains(id) || world.past.committed.contains(id);
+    let strange = seen.iter().filter(|id| !known(id));
+    let what = |id| format!("{id} was sent before it was committed");
+    found.extend(strange.map(|id| Finding::new(Kind::Orphaned, what(id))));
+    found
 }
 
-/// What differs, in words.
-pub(super) fn books(world: &World) -> Vec<String> {
+/// The id of each intent that the database knows.
+pub(super) fn committed(world: &World) -> Vec<ClientOrderId> {
+    let intents = world.read(async |store| store.intents(OURS, Timestamp::MIN).await.unwrap());
+    intents.into_iter().map(|row| row.request.client_id).collect()
+}
+
+/// The deals that the database knows, open and closed.
+pub(super) fn deals_known(world: &World) -> BTreeSet<(BotId, DealNo)> {
     let stored = stored(world);
-    let Some(account) = stored.account else { return vec!["no account".to_owned()] };
+    let bots = stored.account.iter().flat_map(|account| account.bots.values());
+    let open = bots.flat_map(|bot| {
+        let deals = bot.lanes.iter().filter_map(|lane| lane.deal.as_ref());
+        deals.map(|deal| (bot.head.id, deal.no))
+    });
+    open.chain(stored.deals.iter().map(|row| (row.bot, row.deal))).collect()
+}
+
+/// What differs, when nothing is under way.
+pub(super) fn books(world: &World) -> Vec<Finding> {
+    let stored = stored(world);
+    let Some(account) = stored.account else {
+        return vec![Finding::new(Kind::Ledger, "no account")];
+    };
+    world.server.look(|exchange| {
+        let trades = trades(world, exchange);
+        let memory = memory(stored.fills, &world.past, &trades);
+        let books = Books {
+            exchange,
+            memory: &memory,
+            instruments: &world.instruments,
+            now: Timestamp::from_ms(0),
+        };
+        let violations = Auditor::new().check(books, [&account]);
+        let mut found: Vec<Finding> = violations.iter().map(finding).collect();
+        found.extend(open_orders(&account, exchange));
+        found.extend(deals((&account, &stored.deals), &trades, &world.past).unwrap());
+        found
+    })
+}
+
+/// The booked executions. Those of deals that an older copy of the database never heard of are nobody's.
+fn memory(fills: Vec<FillRow>, past: &Past, trades: &[Fill]) -> Memory {
     let mut memory = Memory::default();
     memory.add_account(OURS, Snapshot::default());
+    let known: BTreeSet<_> =
+        fills.iter().map(|row| (row.fill.instrument, row.fill.trade_id)).collect();
+    let forgotten = trades.iter().filter_map(|fill| {
+        let key = fill.client_id?.key();
+        let is_lost = past.deals.contains(&(key.bot, key.deal))
+            && !known.contains(&(fill.instrument, fill.trade_id));
+        is_lost.then_some(FillRow { bot: key.bot, deal: key.deal, fill: *fill })
+    });
     let batch = Batch {
         account: OURS,
         epoch: Epoch::new(0),
@@ -90,28 +143,25 @@ pub(super) fn books(world: &World) -> Vec<String> {
         journal: Vec::new(),
         snapshots: Vec::new(),
         intents: Vec::new(),
-        fills: stored.fills.clone(),
+        fills: forgotten.collect::<Vec<_>>().into_iter().chain(fills).collect(),
         deals: Vec::new(),
         verdicts: Vec::new(),
     };
     memory.commit(&batch).unwrap();
-    world.server.look(|exchange| {
-        let books = Books {
-            exchange,
-            memory: &memory,
-            instruments: &world.instruments,
-            now: Timestamp::from_ms(0),
-        };
-        let found = Auditor::new().check(books, [&account]);
-        let mut found: Vec<String> = found.iter().map(ToString::to_string).collect();
-        found.extend(open_orders(&account, exchange));
-        found.extend(deals(&account, &stored.deals, &trades(world, exchange)).unwrap());
-        found
-    })
+    memory
+}
+
+fn finding(violation: &Violation) -> Finding {
+    let kind = match violation.invariant {
+        "I-10" => Kind::Doubled,
+        "I-07" | "I-13" | "I-18" => Kind::Lost,
+        _ => Kind::Ledger,
+    };
+    Finding::new(kind, violation.to_string())
 }
 
 /// The exchange's open orders are those that our side believes to rest.
-fn open_orders(account: &Account, exchange: &Exchange) -> Vec<String> {
+fn open_orders(account: &Account, exchange: &Exchange) -> Vec<Finding> {
     let theirs: BTreeSet<ClientOrderId> =
         exchange.open_orders(OURS).into_iter().map(|order| order.client_id).collect();
     let lanes = account.bots.values().flat_map(|bot| &bot.lanes);
@@ -123,17 +173,25 @@ fn open_orders(account: &Account, exchange: &Exchange) -> Vec<String> {
         .collect();
     let mut found = Vec::new();
     if let Some(order) = orders.iter().find(|order| order.stage != Stage::Open) {
-        found.push(format!("{} is {:?}", order.client_id, order.stage));
+        let what = format!("{} is {:?}", order.client_id, order.stage);
+        found.push(Finding::new(Kind::Lost, what));
     }
-    found.extend(theirs.difference(&ours).map(|id| format!("{id} is an orphan")));
-    found.extend(ours.difference(&theirs).map(|id| format!("{id} is not at the exchange")));
+    let orphan = |id| Finding::new(Kind::Orphaned, format!("{id} is an orphan"));
+    found.extend(theirs.difference(&ours).map(orphan));
+    let lost = |id| Finding::new(Kind::Lost, format!("{id} is not at the exchange"));
+    found.extend(ours.difference(&theirs).map(lost));
     found
 }
 
 /// Every deal of which the exchange has trades is open or closed once, with what the exchange says that it
 /// spent.
-fn deals(account: &Account, closed: &[DealRow], trades: &[Fill]) -> Result<Vec<String>, MathError> {
+fn deals(
+    (account, closed): (&Account, &[DealRow]),
+    trades: &[Fill],
+    past: &Past,
+) -> Result<Vec<Finding>, MathError> {
     let mut found = Vec::new();
+    let differs = |what| Finding::new(Kind::Ledger, what);
     let mut bought: BTreeMap<(BotId, DealNo), Quote> = BTreeMap::new();
     for trade in trades {
         let Some(id) = trade.client_id else { continue };
@@ -145,7 +203,8 @@ fn deals(account: &Account, closed: &[DealRow], trades: &[Fill]) -> Result<Vec<S
     for row in closed {
         let spent = bought.remove(&(row.bot, row.deal)).unwrap_or_default();
         if spent != row.bought {
-            found.push(format!("deal {}: {spent} was spent, {} is booked", row.deal, row.bought));
+            let text = format!("deal {}: {spent} was spent, {} is booked", row.deal, row.bought);
+            found.push(differs(text));
         }
     }
     for bot in account.bots.values() {
@@ -153,10 +212,13 @@ fn deals(account: &Account, closed: &[DealRow], trades: &[Fill]) -> Result<Vec<S
             let spent = bought.remove(&(bot.head.id, deal.no)).unwrap_or_default();
             if spent != deal.position.cost {
                 let cost = deal.position.cost;
-                found.push(format!("open deal {}: {spent} was spent, {cost} is booked", deal.no));
+                let text = format!("open deal {}: {spent} was spent, {cost} is booked", deal.no);
+                found.push(differs(text));
             }
         }
     }
-    found.extend(bought.keys().map(|key| format!("nobody knows the deal of {key:?}")));
+    let strange = bought.keys().filter(|key| !past.deals.contains(key));
+    let nobodys = |key| Finding::new(Kind::Orphaned, format!("nobody knows the deal of {key:?}"));
+    found.extend(strange.map(nobodys));
     Ok(found)
 }

@@ -1,49 +1,60 @@
-//! An exchange whose market never rests, and processes that trade on it.
+//! An exchange whose market never rests, a line to it, and processes that trade.
 
 use std::{
-    fs::{self, File},
-    io::Read as _,
+    collections::BTreeSet,
+    fs::{self, OpenOptions},
+    io::Write as _,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::Command,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     thread::{self, JoinHandle},
     time::Duration,
 };
 
-use tokio::runtime::Runtime;
+use serde_json::Value;
+use tokio::{runtime::Runtime, sync::Mutex};
 use tranche_model::{
     asset::{Asset, Symbol},
     balance::Balance,
+    client_order_id::ClientOrderId,
     filter::Filter,
-    ids::{AccountId, InstrumentId},
+    ids::{AccountId, BotId, DealNo, InstrumentId},
     instrument::{Instrument, Instruments},
     money::{Amount, Price, Qty, Quote},
     time::Timestamp,
 };
 use tranche_simserver::{
-    AccountSettings, KeySecret, KeySettings, RateLimits, Running, Server, Settings, Speed,
-    SystemClock, quiet,
+    AccountSettings, Clock, KeySecret, KeySettings, Market, RateLimits, Running, Server, Settings,
+    Speed, SystemClock, quiet,
 };
-use tranche_store::{Database, Role, Settings as StoreSettings, Store, Versions};
+use tranche_store::{
+    Database, Role, Settings as StoreSettings, Store, Versions, scratch::PostgresDatabase,
+};
 use tranche_trading::codec;
 
-use super::audit;
+use super::{
+    audit, canary,
+    dice::Dice,
+    process::Process,
+    proxy::Proxy,
+    tally::{Deed, Tally},
+};
 use crate::{
-    patience::Patience,
+    patience::{Patience, Stopwatch},
     place::{Place, Told},
-    server::send,
 };
 
 /// The first account of the database is the paper one.
 pub(crate) const OURS: AccountId = AccountId::new(2);
-const KEY: &str = "ours";
-const SECRET: &str = "play-money-secret";
-const PAIRS: [&str; 3] = ["AAA/USDT", "BBB/USDT", "CCC/USDT"];
+const PAIRS: u32 = 6;
+/// Between two prices of each pair, when there are so many.
+const STEP: Duration = Duration::from_millis(20);
+const LOOK_EVERY: Duration = Duration::from_millis(30);
 
-pub(crate) const BAD_DAY: &str = r#"{"seed": 7, "rule": [
+const BAD_DAY: &str = r#"{"seed": 7, "rule": [
     {"path": "POST /api/v3/order", "per_mille": 15, "fault": {"kind": "drop_after"}},
     {"path": "POST /api/v3/order", "per_mille": 15, "fault": {"kind": "timeout", "executed": true}},
     {"path": "POST /api/v3/order", "per_mille": 15, "fault": {"kind": "error_before", "status": 502}},
@@ -52,11 +63,12 @@ pub(crate) const BAD_DAY: &str = r#"{"seed": 7, "rule": [
     {"path": "executionReport", "per_mille": 20, "fault": {"kind": "event_drop"}},
     {"path": "executionReport", "per_mille": 50, "fault": {"kind": "event_double"}}
 ]}"#;
+const GOOD_DAY: &str = r#"{"seed": 1, "rule": []}"#;
 
 const BOT: &str = "\
 name = \"crash\"
-pairs = [\"AAA/USDT\", \"BBB/USDT\", \"CCC/USDT\"]
-max_active_deals = 3
+pairs = [\"AAA/USDT\", \"BBB/USDT\", \"CCC/USDT\", \"DDD/USDT\", \"EEE/USDT\", \"FFF/USDT\"]
+max_active_deals = 6
 base_order_volume = \"100\"
 safety_order_volume = \"100\"
 safety_order_step_pct = \"0.8\"
@@ -65,146 +77,213 @@ active_safety_orders_count = 3
 take_profit_pct = \"0.6\"
 ";
 
+/// How a world is made.
+pub(crate) struct Setting {
+    /// Of its folder.
+    pub(crate) name: String,
+    /// A file, when there is none.
+    pub(crate) database: Option<PostgresDatabase>,
+    pub(crate) seed: u64,
+    pub(crate) tally: Arc<Tally>,
+    pub(crate) accounts: u32,
+    pub(crate) pairs: u32,
+    /// What the exchange allows, in times of what Binance does.
+    pub(crate) leave: u32,
+}
+
+impl Setting {
+    /// A world of its own on a file, with one account and six pairs.
+    pub(crate) fn sqlite(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            database: None,
+            seed: 7,
+            tally: Arc::default(),
+            accounts: 1,
+            pairs: PAIRS,
+            // Each start reads everything again, within seconds.
+            leave: 100,
+        }
+    }
+}
+
 pub(crate) struct World {
     runtime: Runtime,
     pub(super) server: Running,
     pub(super) instruments: Instruments,
-    place: Place,
-    database: Option<String>,
+    pub(super) place: Place,
+    pub(super) database: Option<PostgresDatabase>,
+    pub(super) proxy: Proxy,
+    pub(super) tally: Arc<Tally>,
+    pub(super) past: Past,
+    /// Flags of every process.
+    pub(super) flags: String,
+    clock: Arc<Hands>,
     market: Option<JoinHandle<()>>,
     is_over: Arc<AtomicBool>,
     is_still: Arc<AtomicBool>,
     processes: u32,
+    accounts: u32,
 }
 
-/// A process that trades.
-pub(crate) struct Process {
-    child: Child,
-    log: PathBuf,
+/// What the database forgot when an older copy took its place.
+#[derive(Debug, Default)]
+pub(super) struct Past {
+    pub(super) committed: BTreeSet<ClientOrderId>,
+    pub(super) deals: BTreeSet<(BotId, DealNo)>,
+}
+
+/// A clock that can be put forward.
+#[derive(Debug, Default)]
+struct Hands(AtomicI64);
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_ms(SystemClock.now().ms() + self.0.load(Ordering::SeqCst))
+    }
 }
 
 impl World {
-    pub(crate) fn new(name: &str, database: Option<String>) -> Self {
+    pub(crate) fn new(setting: Setting) -> Self {
+        let Setting { name, database, seed, tally, accounts, pairs, leave } = setting;
         let runtime = Runtime::new().unwrap();
-        let instruments: Vec<Instrument> = (0..).zip(PAIRS).map(instrument).collect();
-        let purse = vec![Balance {
-            asset: Asset::parse("USDT").unwrap(),
-            free: Amount::new(100_000.into()),
-            locked: Amount::ZERO,
-        }];
-        let key = KeySettings::new(KEY, KeySecret::Hmac(SECRET.to_owned()));
-        let nobody = AccountSettings::new("nobody", Vec::new(), Vec::new());
-        let ours = AccountSettings::new("ours", vec![key], purse);
-        let mut settings = Settings::new(instruments.clone(), vec![nobody, ours]);
-        settings.speed = Speed::Stepped;
-        // Each start reads everything again, within seconds.
-        let usual = RateLimits::default();
-        settings.limits = RateLimits {
-            weight_per_minute: usual.weight_per_minute * 20,
-            raw_per_five_minutes: usual.raw_per_five_minutes * 20,
-            orders_per_ten_seconds: usual.orders_per_ten_seconds * 20,
-            orders_per_day: usual.orders_per_day * 20,
-            ..usual
-        };
-        let server = Server::bind(settings, quiet(), Arc::new(SystemClock));
+        let instruments: Vec<Instrument> = (0..pairs).map(instrument).collect();
+        let clock = Arc::<Hands>::default();
+        let told: Arc<dyn Clock> = Arc::<Hands>::clone(&clock);
+        let server = Server::bind(server_settings(&instruments, accounts, leave), quiet(), told);
         let server = runtime.block_on(async { server.await.unwrap().start() });
         let (is_over, is_still) = (Arc::default(), Arc::default());
-        let market = walk(server.market(), &is_over, &is_still);
-        let place = Place::new(name);
+        let gate = Arc::<Mutex<()>>::default();
+        let market = walk((server.market(), seed, pairs), &gate, &is_over, &is_still);
+        let line = (server.exchange_address(), gate);
+        let proxy = Proxy::start(runtime.handle(), line, (seed, Arc::clone(&tally.struck)));
+        let place = Place::new(&name);
         place.write("bot.toml", BOT);
+        tally.add(Deed::Worlds);
         Self {
             runtime,
             server,
             instruments: Instruments::new(instruments).unwrap(),
             place,
             database,
+            proxy,
+            tally,
+            past: Past::default(),
+            flags: String::new(),
+            clock,
             market: Some(market),
             is_over,
             is_still,
             processes: 0,
+            accounts,
         }
     }
 
-    fn serve_line(&mut self, flags: &str) -> (Command, PathBuf) {
+    /// The program with its secrets.
+    fn command(&self, line: &str) -> Command {
+        let mut command = self.place.command(line);
+        command.env("TRANCHE_MASTER_KEY", canary::master_key());
+        if let Some(database) = &self.database {
+            let password = format!("tranche:{}@", canary::PASSWORD);
+            command.env("TRANCHE_DATABASE", database.url().replace("tranche@", &password));
+        }
+        command
+    }
+
+    fn serve_command(&self) -> Command {
+        let (rest, flags) = (self.proxy.address(), &self.flags);
+        self.command(&format!(
+            "serve --log info {flags} --health 127.0.0.1:0 --rest http://{rest} \
+             --market-socket ws://{rest} --api-socket ws://{rest}/ws-api/v3 --data-dir data"
+        ))
+    }
+
+    pub(crate) fn serve(&mut self) -> Process {
         self.processes += 1;
         let log = self.place.path(&format!("log-{}", self.processes));
-        let rest = self.server.exchange_address();
-        let mut command = self.place.command(&format!(
-            "serve --log info {flags} --rest http://{rest} --market-socket ws://{rest} \
-             --api-socket ws://{rest}/ws-api/v3 --data-dir data"
-        ));
-        if let Some(database) = &self.database {
-            command.args(["--database", database]);
-        }
-        (command, log)
-    }
-
-    pub(crate) fn serve(&mut self, flags: &str) -> Process {
-        let (command, log) = self.serve_line(flags);
-        Process::start(command, log)
+        Process::start(&self.serve_command(), log)
     }
 
     /// The same, and waits until it has made its database.
-    pub(crate) fn serve_first(&mut self, flags: &str) -> Process {
-        let process = self.serve(flags);
+    pub(crate) fn serve_first(&mut self) -> Process {
+        let process = self.serve();
         let is_up = process.wait_for("tranche serves", Duration::from_mins(1));
         assert!(is_up, "{}", process.log());
         process
     }
 
-    /// A process whose files cannot grow much any more.
-    pub(crate) fn serve_limited(&mut self) -> Process {
-        let (command, log) = self.serve_line("");
-        let size = fs::metadata(self.place.path("data/tranche.db")).unwrap().len();
-        let blocks = size / 512 + 64;
-        let mut shell = Command::new("sh");
-        shell
-            .current_dir(self.place.path("."))
-            .env_clear()
-            .envs(std::env::vars().filter(|(name, _)| !name.starts_with("TRANCHE_")));
-        // A write beyond the limit fails; without the trap it would kill.
-        let script = format!("trap '' XFSZ; ulimit -S -f {blocks}; exec \"$0\" \"$@\"");
-        shell.args(["-c", &script]).arg(command.get_program()).args(command.get_args());
-        Process::start(shell, log)
+    pub(crate) fn serve_to_its_end(&self) -> Told {
+        self.told(&mut self.serve_command())
     }
 
-    pub(crate) fn serve_to_its_end(&mut self) -> Told {
-        let (mut command, _) = self.serve_line("");
-        Told::of(command.output().unwrap())
+    pub(super) fn ask(&self, line: &str) -> Told {
+        self.told(&mut self.command(&format!("{line} --data-dir data")))
     }
 
-    fn ask(&self, line: &str) -> Told {
-        let mut command = self.place.command(&format!("{line} --data-dir data"));
-        command.envs([("TRANCHE_KEY", KEY), ("TRANCHE_SECRET", SECRET)]);
-        if let Some(database) = &self.database {
-            command.args(["--database", database]);
+    /// What a command says is kept, for whoever looks for secrets.
+    fn told(&self, command: &mut Command) -> Told {
+        let told = Told::of(command.output().unwrap());
+        let mut file = OpenOptions::new();
+        let mut file = file.create(true).append(true).open(self.place.path("told")).unwrap();
+        file.write_all(told.out.as_bytes()).unwrap();
+        file.write_all(told.err.as_bytes()).unwrap();
+        told
+    }
+
+    /// The same, which has to go well.
+    pub(super) fn order(&self, line: &str) -> Told {
+        let told = self.ask(line);
+        assert_eq!(told.code, Some(0), "{line}: {}{}", told.out, told.err);
+        told
+    }
+
+    /// Each account with its key.
+    pub(crate) fn add_accounts(&self) {
+        for number in 0..self.accounts {
+            let mut command = self.command("account add --data-dir data");
+            command.arg(Self::account_name(number));
+            command
+                .envs([("TRANCHE_KEY", key(number).as_str()), ("TRANCHE_SECRET", canary::SECRET)]);
+            let told = self.told(&mut command);
+            assert_eq!(told.code, Some(0), "no account: {}{}", told.out, told.err);
         }
-        Told::of(command.output().unwrap())
+    }
+
+    /// Of an account, counted from zero.
+    pub(crate) fn account_name(number: u32) -> String {
+        if number == 0 { "ours".to_owned() } else { format!("ours-{number}") }
+    }
+
+    /// Of a pair, counted from zero.
+    pub(crate) fn pair(number: u32) -> String {
+        let letter = |number: u32| char::from(b'A' + u8::try_from(number % 26).unwrap());
+        let name: String =
+            [letter(number), letter(number), letter(number + number / 26)].iter().collect();
+        format!("{name}/USDT")
     }
 
     /// An account with a key, and a bot on it, through commands from outside.
     pub(crate) fn set_up(&self) {
-        let until = Patience::of(Duration::from_secs(30));
-        loop {
-            let told = self.ask("account add ours");
-            if told.code == Some(0) {
-                break;
-            }
-            assert!(until.lasts(), "no account: {}{}", told.out, told.err);
-            thread::sleep(Duration::from_millis(100));
-        }
-        let told = self.ask("bot create bot.toml --account ours --yes --wait 30s --json");
-        assert_eq!(told.code, Some(0), "no bot: {}{}", told.out, told.err);
+        self.add_accounts();
+        self.order("bot create bot.toml --account ours --yes --wait 30s --json");
     }
 
-    pub(crate) fn faults(&self, profile: &str) {
-        assert_eq!(self.server.control("PUT", "/faults", profile).0, 200);
+    /// Exchange and line fail from now on.
+    pub(crate) fn begin_bad_day(&self, is_line_bad: bool) {
+        assert_eq!(self.server.control("PUT", "/faults", BAD_DAY).0, 200);
+        self.proxy.set_bad(is_line_bad);
+    }
+
+    /// Time passes at the exchange, and nothing else.
+    pub(crate) fn pass(&self, span: Duration) {
+        let ms = i64::try_from(span.as_millis()).unwrap();
+        self.clock.0.fetch_add(ms, Ordering::SeqCst);
     }
 
     /// Looks into the database, without asking any process that trades.
     pub(super) fn read<T>(&self, read: impl AsyncFnOnce(&Store) -> T) -> T {
         let database = match &self.database {
-            Some(url) => Database::parse(url).unwrap(),
+            Some(database) => Database::parse(&database.url()).unwrap(),
             None => Database::Sqlite(self.place.path("data/tranche.db")),
         };
         let settings = StoreSettings {
@@ -239,7 +318,7 @@ impl World {
         let until = Patience::of(within);
         while self.intents() <= count {
             assert!(until.lasts(), "nothing is traded: {} intents", self.intents());
-            thread::sleep(Duration::from_millis(200));
+            thread::sleep(LOOK_EVERY);
         }
     }
 
@@ -254,29 +333,54 @@ impl World {
                 return;
             }
             assert!(until.lasts(), "{owner} does not get it: {leases:?}");
-            thread::sleep(Duration::from_millis(200));
+            thread::sleep(LOOK_EVERY);
         }
     }
 
     /// What must hold at any moment: nothing is at the exchange that was not committed, nothing twice.
     pub(crate) fn check_orders(&self) {
-        audit::orders(self);
+        self.tally.add(Deed::Audits);
+        self.tally.judge(audit::orders(self), "at a kill");
     }
 
     /// The market rests and the line is good: now everything has to agree.
     pub(crate) fn settle(&self, process: &Process) {
-        self.faults(r#"{"seed": 1, "rule": []}"#);
-        self.is_still.store(true, Ordering::SeqCst);
-        let until = Patience::of(Duration::from_secs(150));
+        assert_eq!(self.server.control("PUT", "/faults", GOOD_DAY).0, 200);
+        self.proxy.set_bad(false);
+        self.rest();
+        let (until, watch) = (Patience::of(Duration::from_secs(150)), Stopwatch::start());
         loop {
-            thread::sleep(Duration::from_millis(500));
+            thread::sleep(LOOK_EVERY);
             let found = audit::books(self);
             if found.is_empty() {
                 break;
             }
-            assert!(until.lasts(), "the books differ: {found:#?}\n{}", process.log());
+            if !until.lasts() {
+                self.tally.judge(found, &process.log());
+            }
         }
+        self.tally.add_many(Deed::SecondsSettling, watch.seconds());
         self.check_orders();
+        self.tally.judge(canary::look(self), "planted secrets");
+    }
+
+    /// Prices stay where they are.
+    pub(crate) fn rest(&self) {
+        self.is_still.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn go_on(&self) {
+        self.is_still.store(false, Ordering::SeqCst);
+    }
+
+    /// What the exchange says of itself.
+    pub(crate) fn state(&self) -> Value {
+        serde_json::from_str(&self.server.control("GET", "/state", "").1).unwrap()
+    }
+
+    /// Where the database is.
+    pub(super) fn folder(&self) -> PathBuf {
+        self.place.path("data")
     }
 }
 
@@ -286,98 +390,75 @@ impl Drop for World {
         if let Some(market) = self.market.take() {
             drop(market.join());
         }
-    }
-}
-
-impl Process {
-    fn start(mut command: Command, log: PathBuf) -> Self {
-        let file = File::create(&log).unwrap();
-        command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
-        Self { child: command.spawn().unwrap(), log }
-    }
-
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    pub(crate) fn log(&self) -> String {
-        let mut text = String::new();
-        File::open(&self.log).unwrap().read_to_string(&mut text).unwrap();
-        text
-    }
-
-    pub(crate) fn wait_for(&self, what: &str, within: Duration) -> bool {
-        let until = Patience::of(within);
-        while !self.log().contains(what) {
-            if !until.lasts() {
-                return false;
-            }
-            thread::sleep(Duration::from_millis(100));
+        if !thread::panicking() {
+            drop(fs::remove_dir_all(self.place.path(".")));
         }
-        true
-    }
-
-    pub(crate) fn send(&self, signal: &str) {
-        send(signal, self.id());
-    }
-
-    /// As if the machine lost its power.
-    pub(crate) fn kill(mut self) {
-        self.child.kill().unwrap();
-        drop(self.child.wait());
-    }
-
-    /// Asks it to stop; it says that it went well.
-    pub(crate) fn end(mut self) {
-        self.send("-TERM");
-        let status = self.child.wait().unwrap();
-        assert!(status.success(), "{status}: {}", self.log());
-    }
-
-    /// Lets its files grow again.
-    pub(crate) fn lift_limit(&self) {
-        let status = Command::new("prlimit")
-            .args(["--fsize=unlimited", "--pid", &self.id().to_string()])
-            .status();
-        assert!(status.unwrap().success());
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+fn server_settings(instruments: &[Instrument], accounts: u32, leave: u32) -> Settings {
+    let purse = vec![Balance {
+        asset: Asset::parse("USDT").unwrap(),
+        free: Amount::new(100_000.into()),
+        locked: Amount::ZERO,
+    }];
+    let ours = (0..accounts).map(|number| {
+        let secret = KeySecret::Hmac(canary::SECRET.to_owned());
+        let key = KeySettings::new(&key(number), secret);
+        AccountSettings::new(&World::account_name(number), vec![key], purse.clone())
+    });
+    let nobody = AccountSettings::new("nobody", Vec::new(), Vec::new());
+    let usual = RateLimits::default();
+    let limits = RateLimits {
+        weight_per_minute: usual.weight_per_minute * leave,
+        raw_per_five_minutes: usual.raw_per_five_minutes * leave,
+        orders_per_ten_seconds: usual.orders_per_ten_seconds * leave,
+        orders_per_day: usual.orders_per_day * leave,
+        connections_per_five_minutes: usual.connections_per_five_minutes * leave,
+        ..usual
+    };
+    Settings {
+        speed: Speed::Stepped,
+        limits,
+        ..Settings::new(instruments.to_vec(), [nobody].into_iter().chain(ours).collect())
     }
 }
 
-/// Prices that walk around 100, each pair for itself.
+fn key(account: u32) -> String {
+    if account == 0 { canary::KEY.to_owned() } else { format!("{}{account}", canary::KEY) }
+}
+
+/// Prices that walk around 100, each pair for itself. Who holds `gate` keeps them where they are.
 fn walk(
-    market: tranche_simserver::Market,
+    (market, seed, pairs): (Market, u64, u32),
+    gate: &Arc<Mutex<()>>,
     is_over: &Arc<AtomicBool>,
     is_still: &Arc<AtomicBool>,
 ) -> JoinHandle<()> {
     let (is_over, is_still) = (Arc::clone(is_over), Arc::clone(is_still));
+    let gate = Arc::clone(gate);
     thread::spawn(move || {
-        let mut dice = Dice::new(11);
-        let mut cents = [10_000_u64; PAIRS.len()];
+        let mut dice = Dice::new(seed);
+        let mut cents = vec![10_000_u64; usize::try_from(pairs).unwrap()];
         while !is_over.load(Ordering::SeqCst) {
             for (id, price) in (0..).zip(&mut cents) {
                 if !is_still.load(Ordering::SeqCst) {
-                    // Half of the way a step at random, a little of it back to 100.
+                    // A step at random, and a little of the way back to 100.
                     *price = *price + dice.below(121) - 60;
                     *price = *price + 10_000_u64.saturating_sub(*price) / 40
                         - price.saturating_sub(10_000) / 40;
                 }
                 let price =
                     Price::new(rust_decimal::Decimal::new(i64::try_from(*price).unwrap(), 2));
+                let _moves = gate.blocking_lock();
                 market.push(InstrumentId::new(id), price, Qty::parse("1").unwrap());
             }
-            thread::sleep(Duration::from_millis(25));
+            thread::sleep(STEP * pairs / PAIRS);
         }
     })
 }
 
-fn instrument((id, symbol): (u32, &str)) -> Instrument {
+fn instrument(id: u32) -> Instrument {
     let price = |text: &str| Price::parse(text).unwrap();
     let qty = |text: &str| Qty::parse(text).unwrap();
     let filters = vec![
@@ -385,21 +466,5 @@ fn instrument((id, symbol): (u32, &str)) -> Instrument {
         Filter::LotSize { min: qty("0.001"), max: qty("100000"), step: qty("0.001") },
         Filter::MinNotional { min: Quote::parse("5").unwrap(), market: true },
     ];
-    Instrument::new(InstrumentId::new(id), Symbol::parse(symbol).unwrap(), filters)
-}
-
-/// Numbers that look random and come again with the same seed (xorshift64*, Vigna 2016).
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    pub(crate) const fn new(seed: u64) -> Self {
-        Self(seed | 1)
-    }
-
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
-    }
+    Instrument::new(InstrumentId::new(id), Symbol::parse(&World::pair(id)).unwrap(), filters)
 }

@@ -1,0 +1,97 @@
+//! A process that stands still inside a transaction, while another one wants its place.
+
+use std::{thread, time::Duration};
+
+use tranche_store::scratch::Lock;
+
+use super::{
+    database,
+    process::Process,
+    world::{Setting, World},
+};
+use crate::patience::{Patience, Stopwatch};
+
+const LEASE: Duration = Duration::from_secs(6);
+/// The next attempt comes within a second; the rest is for a machine that has other things to do.
+const BOUND: Duration = Duration::from_secs(4);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+#[test]
+fn stopped_inside_a_transaction_it_does_not_hold_the_next_one_up() {
+    let mut world = World::new(Setting {
+        database: Some(database(None)),
+        ..Setting::sqlite("crash-transaction")
+    });
+    "--lease 6s".clone_into(&mut world.flags);
+    let mut first = world.serve_first();
+    world.set_up();
+    world.until_trading();
+
+    for lock in [Lock::Accounts, Lock::Intents] {
+        first = stop_inside(&mut world, first, lock);
+    }
+    world.settle(&first);
+    first.end();
+}
+
+/// The first one is stopped while its transaction waits for a lock; then the lock is free, and the server
+/// waits for a client that says nothing, with the account's row locked.
+fn stop_inside(world: &mut World, first: Process, lock: Lock) -> Process {
+    let held = world.database.as_ref().unwrap().hold(lock).unwrap();
+    let backend = until_waiting(world);
+    first.stop();
+    let watch = Stopwatch::start();
+    let second = world.serve();
+    let sent = first.log().matches("order sent").count();
+    drop(held);
+    until_state(world, backend, |state| state == Some("idle in transaction"));
+
+    world.until_owner(second.id(), LEASE + BOUND);
+    let taken = watch.elapsed();
+    assert!(taken < LEASE + BOUND, "{lock:?}: it was held up: {taken:?}");
+    let intents = world.intents();
+    world.until_intents_above(intents, Duration::from_mins(1));
+    until_state(world, backend, |state| state.is_none());
+
+    let failed = || first.log().matches("the store failed").count();
+    let before = failed();
+    let said =
+        first.wait_for_more("the lease is over", Duration::from_secs(20), || first.send("-CONT"));
+    assert!(said, "{lock:?}: the first one has to notice: {}", first.log());
+    let until = Patience::of(Duration::from_secs(20));
+    while failed() <= before {
+        assert!(until.lasts(), "{lock:?}: its commit has to fail: {}", first.log());
+        thread::sleep(LOOK_EVERY);
+    }
+    assert_eq!(first.log().matches("order sent").count(), sent, "{lock:?}: it sends nothing");
+    world.check_orders();
+    println!("{lock:?}: taken over after {} ms", taken.as_millis());
+    first.end();
+    second
+}
+
+/// Until the engine's transaction waits for the lock; who serves it.
+fn until_waiting(world: &World) -> u32 {
+    let until = Patience::of(Duration::from_secs(30));
+    loop {
+        let sessions = world.database.as_ref().unwrap().sessions().unwrap();
+        if let Some(session) = sessions.iter().find(|session| session.waits_for_lock) {
+            return session.pid;
+        }
+        assert!(until.lasts(), "no transaction waits: {sessions:?}");
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
+fn until_state(world: &World, backend: u32, is_so: impl Fn(Option<&str>) -> bool) {
+    let until = Patience::of(Duration::from_secs(10));
+    loop {
+        let sessions = world.database.as_ref().unwrap().sessions().unwrap();
+        let session = sessions.iter().find(|session| session.pid == backend);
+        if is_so(session.map(|session| session.state.as_str())) {
+            return;
+        }
+        assert!(until.lasts(), "{sessions:?}");
+        thread::sleep(LOOK_EVERY);
+    }
+}
