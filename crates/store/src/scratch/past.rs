@@ -87,13 +87,16 @@ impl PostgresDatabase {
     }
 
     /// Lets no backend that serves an engine write to a file any more, as if the server's disk were full:
-    /// the server panics at the next commit and comes back by itself.
+    /// the server panics at the next commit and comes back by itself. The answer is how many they are.
     pub fn fail_disk(&self) -> Result<usize, String> {
-        let sessions = self.sessions()?;
-        for Session { pid, .. } in &sessions {
-            run(Command::new("prlimit").args(["--fsize=0", "--pid", &pid.to_string()]))?;
-        }
-        Ok(sessions.len())
+        let limited = self.sessions()?.into_iter().filter(|session| {
+            let pid = session.pid.to_string();
+            // One that has ended meanwhile writes nothing anyway.
+            let mut limit = Command::new("prlimit");
+            self.server.take_account(&mut limit);
+            run(limit.args(["--fsize=0", "--pid", &pid])).is_ok()
+        });
+        Ok(limited.count())
     }
 
     fn psql(&self) -> Command {

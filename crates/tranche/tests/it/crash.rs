@@ -15,7 +15,7 @@ mod stopped;
 mod tally;
 mod world;
 
-use std::{panic, path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{panic, path::PathBuf, process::id, sync::Arc, thread, time::Duration};
 
 use tranche_store::scratch::{Disk, PostgresDatabase, PostgresServer};
 
@@ -99,7 +99,7 @@ fn run(plan: &Plan, store: &str, database: impl Fn(u64) -> Option<PostgresDataba
                 database: database(job),
                 seed,
                 tally: Arc::clone(&tally),
-                ..Setting::sqlite(&format!("crash-{store}-{job}-{round}"))
+                ..Setting::sqlite(&format!("crash-{store}-{}-{job}-{round}", id()))
             });
             cycles::live(&mut world, cycles, &plan.faults, Dice::new(seed));
             left -= cycles;
@@ -127,7 +127,7 @@ fn database(own: Option<u64>) -> PostgresDatabase {
     let server = match own {
         None => PostgresServer::shared(),
         Some(job) => {
-            let name = format!("tranche-crash-{}-{job}", std::process::id());
+            let name = format!("tranche-crash-{}-{job}", id());
             let folder: PathBuf = std::env::temp_dir().join(name);
             PostgresServer::in_folder(&folder, Disk::Trusts)
         }

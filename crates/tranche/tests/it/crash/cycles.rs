@@ -221,7 +221,7 @@ fn restore(world: &mut World, process: Process, age: Duration, dice: &mut Dice) 
     let writes = world.proxy.writes();
     let process = world.serve();
     assert!(process.wait_for("tranche serves", GOES_ON_WITHIN), "{}", process.log());
-    process.until_ready(GOES_ON_WITHIN);
+    process.until_compared(GOES_ON_WITHIN);
     thread::sleep(Duration::from_millis(300 + dice.below(1200)));
     let sent = world.proxy.writes() - writes;
     if 0 < sent {

@@ -135,21 +135,30 @@ impl Process {
         Some((status, answer.split("\r\n\r\n").nth(1)?.to_owned()))
     }
 
-    /// Whether every account is loaded and agrees with its exchange.
+    /// Whether every account is loaded and was compared with its exchange.
+    pub(crate) fn is_compared(&self) -> bool {
+        self.accounts_are(|account| account["state"] == "ready")
+    }
+
+    /// The same, and no order is of unknown fate.
     pub(crate) fn is_ready(&self) -> bool {
+        self.accounts_are(|account| account["state"] == "ready" && account["orders_unknown"] == 0)
+    }
+
+    fn accounts_are(&self, is_so: impl Fn(&Value) -> bool) -> bool {
         if self.health("/readyz").is_none_or(|(status, _)| status != 200) {
             return false;
         }
         let Some((200, text)) = self.health("/status") else { return false };
         let status: Value = serde_json::from_str(&text).unwrap();
-        let accounts = status["accounts"].as_array().unwrap();
-        accounts.iter().all(|account| account["state"] == "ready" && account["orders_unknown"] == 0)
+        status["accounts"].as_array().unwrap().iter().all(is_so)
     }
 
-    pub(crate) fn until_ready(&self, within: Duration) {
+    pub(crate) fn until_compared(&self, within: Duration) {
         let until = Patience::of(within);
-        while !self.is_ready() {
-            assert!(until.lasts(), "it is not ready: {}", self.log());
+        while !self.is_compared() {
+            let status = || self.health("/status");
+            assert!(until.lasts(), "it is not ready: {:?} {}", status(), self.log());
             thread::sleep(LOOK_EVERY);
         }
     }

@@ -52,9 +52,10 @@ enum Part {
 const SPOILS: [Spoil; 4] = [Spoil::Delayed, Spoil::Cut, Spoil::Doubled, Spoil::Truncated];
 const NAMES: [&str; 4] = ["delayed", "cut", "doubled", "truncated"];
 const PARTS: [&str; 3] = ["requests", "answers", "frames"];
-/// Of a thousand requests, answers and frames: how many meet each of `SPOILS`. Prices come by the hundred
-/// in a second, so that a frame in a thousand is one every few seconds.
-const RATES: [[u64; 4]; 3] = [[40, 15, 25, 15], [40, 15, 10, 15], [10, 1, 20, 1]];
+/// Of ten thousand requests, answers and frames: how many meet each of `SPOILS`. Prices come by the hundred
+/// in a second, so that a connection for them lives for some seconds.
+const RATES: [[u64; 4]; 3] = [[400, 150, 250, 150], [400, 150, 100, 150], [50, 2, 100, 2]];
+const OF: u64 = 10_000;
 
 /// What the line has done so far.
 #[derive(Debug, Default)]
@@ -176,7 +177,7 @@ impl Line {
         if !self.is_bad.load(SeqCst) {
             return None;
         }
-        let mut drawn = dice.below(1000);
+        let mut drawn = dice.below(OF);
         for (spoil, rate) in SPOILS.into_iter().zip(RATES[part.place()]) {
             if drawn < rate {
                 return Some(spoil);
