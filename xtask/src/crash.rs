@@ -3,23 +3,25 @@
 //!
 //! The work is done by the tests of the binary, which read what is asked for from the environment.
 
-use std::{fs, thread};
+use std::{fs, process::Command, thread};
 
-use crate::steps::{cargo_with, say, target};
+use crate::steps::{cargo_with, root, say, target};
 
 const USAGE: &str = "usage: cargo xtask crash --cycles N --store sqlite|postgres [SWITCHES]
-       cargo xtask crash --recovery [--kills N] [--bots N]
+       cargo xtask crash --recovery [--kills N] [--bots N] [--leave L]
   --proxy     the line delays, cuts, doubles and truncates
   --pauses    processes stand still, for longer than their lease where others may take over
   --disks     disks are full and fail; as root on file systems of its own
   --restores  backups of a second to a day take the place of the database
   --seed S    another seed than the usual one
+  --leave L   the exchange allows L times as much as Binance: what is measured is not its patience [100]
   --jobs J    worlds at the same time; on PostgreSQL most of the time is waiting for leases
 Without --proxy, --pauses, --disks and --restores all four are on; --kills-only switches them off.";
 
 const FAULTS: [&str; 4] = ["proxy", "pauses", "disks", "restores"];
 const KILLS: u64 = 100;
 const BOTS: u64 = 1000;
+const LEAVE: u64 = 100;
 /// Worlds for each core.
 const JOBS_SQLITE: u64 = 2;
 const JOBS_POSTGRES: u64 = 4;
@@ -42,7 +44,8 @@ struct Order {
     variables: Vec<(&'static str, String)>,
 }
 
-const VALUES: [&str; 6] = ["--cycles", "--store", "--seed", "--jobs", "--kills", "--bots"];
+const VALUES: [&str; 7] =
+    ["--cycles", "--store", "--seed", "--jobs", "--kills", "--bots", "--leave"];
 const SWITCHES: [&str; 6] =
     ["--proxy", "--pauses", "--disks", "--restores", "--kills-only", "--recovery"];
 
@@ -68,10 +71,25 @@ pub(crate) fn crash(words: &[&str]) -> Result<(), String> {
         "--nocapture",
     ];
     let outcome = cargo_with(&arguments, &variables);
+    unmount_left();
     if let Ok(line) = fs::read_to_string(&report) {
         say(&line);
     }
     outcome
+}
+
+/// Small file systems of worlds that were ended from outside.
+fn unmount_left() {
+    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let folder = root().join("target").display().to_string();
+    for place in left(&mounts, &folder) {
+        let _told = Command::new("umount").arg("-l").arg(place).status();
+    }
+}
+
+fn left<'a>(mounts: &'a str, folder: &'a str) -> impl Iterator<Item = &'a str> {
+    let ours = mounts.lines().filter_map(|line| line.strip_prefix("tranche-crash "));
+    ours.filter_map(|line| line.split(' ').next()).filter(move |place| place.starts_with(folder))
 }
 
 impl Options {
@@ -98,9 +116,11 @@ impl Options {
     fn recovery(&self) -> Result<Order, String> {
         let kills = self.number("--kills")?.unwrap_or(KILLS);
         let bots = self.number("--bots")?.unwrap_or(BOTS);
+        let leave = self.number("--leave")?.unwrap_or(LEAVE);
         let variables = vec![
             ("TRANCHE_CRASH_CYCLES", kills.to_string()),
             ("TRANCHE_CRASH_BOTS", bots.to_string()),
+            ("TRANCHE_CRASH_LEAVE", leave.to_string()),
         ];
         Ok(Order { test: RECOVERY, variables })
     }
@@ -210,8 +230,18 @@ mod tests {
     }
 
     #[test]
+    fn only_file_systems_of_ours_are_unmounted() {
+        let mounts = "tmpfs /run tmpfs rw 0 0\ntranche-crash /tree/target/tmp/one/data tmpfs rw 0 0\n\
+            tranche-crash /other/target/tmp/one/data tmpfs rw 0 0\n";
+
+        let found: Vec<&str> = left(mounts, "/tree/target").collect();
+
+        assert_eq!(found, ["/tree/target/tmp/one/data"]);
+    }
+
+    #[test]
     fn tests_that_are_named_are_there() {
-        let folder = crate::steps::root().join("crates/tranche/tests/it");
+        let folder = root().join("crates/tranche/tests/it");
         for test in [SQLITE, POSTGRES, RECOVERY] {
             let (room, name) = test.rsplit_once("::").unwrap();
             let path = folder.join(format!("{}.rs", room.replace("::", "/")));

@@ -104,6 +104,8 @@ fn run(plan: &Plan, store: &str, database: impl Fn(u64) -> Option<PostgresDataba
             cycles::live(&mut world, cycles, &plan.faults, Dice::new(seed));
             left -= cycles;
             round += 1;
+            let done = tally.count(tally::Deed::Cycles);
+            println!("{done} of {} cycles after {} s", plan.cycles, watch.seconds());
         }
     };
     let outcome = panic::catch_unwind(panic::AssertUnwindSafe(|| {

@@ -191,7 +191,6 @@ fn deals(
     past: &Past,
 ) -> Result<Vec<Finding>, MathError> {
     let mut found = Vec::new();
-    let differs = |what| Finding::new(Kind::Ledger, what);
     let mut bought: BTreeMap<(BotId, DealNo), Quote> = BTreeMap::new();
     for trade in trades {
         let Some(id) = trade.client_id else { continue };
@@ -204,7 +203,8 @@ fn deals(
         let spent = bought.remove(&(row.bot, row.deal)).unwrap_or_default();
         if spent != row.bought {
             let text = format!("deal {}: {spent} was spent, {} is booked", row.deal, row.bought);
-            found.push(differs(text));
+            let is_short = past.grown.contains(&(row.bot, row.deal));
+            found.push(Finding::new(if is_short { Kind::Short } else { Kind::Ledger }, text));
         }
     }
     for bot in account.bots.values() {
@@ -213,7 +213,7 @@ fn deals(
             if spent != deal.position.cost {
                 let cost = deal.position.cost;
                 let text = format!("open deal {}: {spent} was spent, {cost} is booked", deal.no);
-                found.push(differs(text));
+                found.push(Finding::new(Kind::Ledger, text));
             }
         }
     }

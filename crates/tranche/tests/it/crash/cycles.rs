@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use crate::patience::Patience;
+
 use super::{
     audit,
     dice::Dice,
@@ -25,6 +27,8 @@ const LEASE: &str = "--lease 6s";
 const TAKEOVER_WITHIN: Duration = Duration::from_secs(20);
 const SAYS_SO_WITHIN: Duration = Duration::from_secs(40);
 const GOES_ON_WITHIN: Duration = Duration::from_mins(1);
+/// On a bad line questions fail, and are asked again ever more rarely.
+const COMPARED_WITHIN: Duration = Duration::from_secs(150);
 const FIRST_ORDER_WITHIN: Duration = Duration::from_millis(1500);
 /// No file of a process grows beyond this while its disk fails.
 pub(crate) const LITTLE: u64 = 64 * 1024;
@@ -133,6 +137,8 @@ fn pause(world: &mut World, process: Process, dice: &mut Dice) -> Process {
         thread::sleep(Duration::from_millis(dice.below(900)));
         return take_over(world, process);
     }
+    // Stopped before it had the file, it would not have it.
+    assert!(process.wait_for("tranche serves", GOES_ON_WITHIN), "{}", process.log());
     process.stop();
     let told = world.serve_to_its_end();
     told.refuses(&["in use by process", &process.id().to_string(), "stop that one first"]);
@@ -167,6 +173,8 @@ fn fill(world: &mut World, process: Process, dice: &mut Dice) -> Process {
     if is_server {
         world.until_owner(process.id(), TAKEOVER_WITHIN);
     }
+    // One that cannot even begin ends, and says why.
+    assert!(process.wait_for("tranche serves", GOES_ON_WITHIN), "{}", process.log());
     thread::sleep(Duration::from_millis(300 + dice.below(500)));
     let filler = Disk::is_small(&world.folder()) && dice.below(2) == 0;
     let said = process.wait_for_more("the store failed", SAYS_SO_WITHIN, || {
@@ -212,18 +220,33 @@ fn restore(world: &mut World, process: Process, age: Duration, dice: &mut Dice) 
     let lost: BTreeSet<_> = audit::committed(world).into_iter().collect();
     put_back(world, &name, dump);
     let known = audit::deals_known(world);
-    let deals = lost.iter().map(|id| (id.key().bot, id.key().deal));
-    world.past.deals.extend(deals.filter(|deal| !known.contains(deal)));
+    let remembered: BTreeSet<_> = audit::committed(world).into_iter().collect();
+    let deals = lost.difference(&remembered).map(|id| (id.key().bot, id.key().deal));
+    let (grown, unknown): (Vec<_>, Vec<_>) = deals.partition(|deal| known.contains(deal));
+    world.past.grown.extend(grown);
+    world.past.deals.extend(unknown);
     world.past.committed.extend(lost);
     world.tally.add(Deed::Restores);
     world.tally.add_many(Deed::BackupHours, age.as_secs() / 3600);
 
-    let writes = world.proxy.writes();
+    world.proxy.count_writes();
     let process = world.serve();
     assert!(process.wait_for("tranche serves", GOES_ON_WITHIN), "{}", process.log());
-    process.until_compared(GOES_ON_WITHIN);
+    let until = Patience::of(COMPARED_WITHIN);
+    while !process.is_compared() {
+        let story = || world.ask("account show ours --story 80").out;
+        assert!(
+            until.lasts(),
+            "not compared: {:?} {:?} {} {}",
+            process.health("/status"),
+            process.health("/metrics"),
+            story(),
+            process.log()
+        );
+        thread::sleep(Duration::from_millis(30));
+    }
     thread::sleep(Duration::from_millis(300 + dice.below(1200)));
-    let sent = world.proxy.writes() - writes;
+    let sent = world.proxy.writes();
     if 0 < sent {
         let what = format!("{sent} requests before it was released");
         world.tally.judge(vec![Finding::new(Kind::Sent, what)], &process.log());

@@ -30,6 +30,8 @@ pub(crate) struct Plan {
     pub(crate) faults: Faults,
     /// For the measurement of recovery.
     pub(crate) bots: Option<u64>,
+    /// What the exchange allows, in times of what Binance does.
+    pub(crate) leave: u32,
     pub(crate) seed: u64,
     /// Worlds at the same time.
     pub(crate) jobs: u64,
@@ -50,6 +52,8 @@ impl Plan {
             cycles: asked.unwrap_or(cycles),
             faults: said("FAULTS").map_or(faults, |text| Faults::parse(&text)),
             bots: number("BOTS"),
+            leave: number("LEAVE")
+                .map_or(100, |times| u32::try_from(times).expect("a small number")),
             seed: number("SEED").unwrap_or(0x5EED),
             jobs: number("JOBS").unwrap_or(1).max(1),
             is_asked: asked.is_some(),

@@ -153,15 +153,6 @@ impl Process {
         let status: Value = serde_json::from_str(&text).unwrap();
         status["accounts"].as_array().unwrap().iter().all(is_so)
     }
-
-    pub(crate) fn until_compared(&self, within: Duration) {
-        let until = Patience::of(within);
-        while !self.is_compared() {
-            let status = || self.health("/status");
-            assert!(until.lasts(), "it is not ready: {:?} {}", status(), self.log());
-            thread::sleep(LOOK_EVERY);
-        }
-    }
 }
 
 impl Drop for Process {

@@ -74,7 +74,9 @@ struct Line {
     connections: AtomicU64,
     is_bad: AtomicBool,
     struck: Arc<Struck>,
-    /// Requests to place or to cancel that were handed to the exchange.
+    /// The first connection of those whose writes are counted.
+    since: AtomicU64,
+    /// Requests to place or to cancel that came from them.
     writes: AtomicU64,
     market: Arc<Mutex<()>>,
 }
@@ -94,6 +96,7 @@ impl Proxy {
             connections: AtomicU64::new(0),
             is_bad: AtomicBool::new(false),
             struck,
+            since: AtomicU64::new(0),
             writes: AtomicU64::new(0),
             market,
         });
@@ -103,7 +106,7 @@ impl Proxy {
                 let line = Arc::clone(&heard);
                 let number = line.connections.fetch_add(1, SeqCst);
                 let dice = Dice::new(line.seed.wrapping_add(number.wrapping_mul(0x9E37_79B9)));
-                drop(tasks.spawn(async move { line.carry(client, dice).await }));
+                drop(tasks.spawn(async move { line.carry(client, (number, dice)).await }));
             }
         });
         Self { address, line, listening }
@@ -117,7 +120,13 @@ impl Proxy {
         self.line.is_bad.store(is_bad, SeqCst);
     }
 
-    /// Orders that were asked to be placed or cancelled.
+    /// Counts from here on what those who connect from here on ask to be placed or cancelled. What a former
+    /// one sent may still be on its way.
+    pub(crate) fn count_writes(&self) {
+        self.line.since.store(self.line.connections.load(SeqCst), SeqCst);
+        self.line.writes.store(0, SeqCst);
+    }
+
     pub(crate) fn writes(&self) -> u64 {
         self.line.writes.load(SeqCst)
     }
@@ -188,12 +197,15 @@ impl Line {
     }
 
     /// One connection to its end. An error is an end as well.
-    async fn carry(&self, client: TcpStream, mut dice: Dice) -> io::Result<()> {
+    async fn carry(&self, client: TcpStream, (number, mut dice): (u64, Dice)) -> io::Result<()> {
         let server = TcpStream::connect(self.exchange).await?;
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
         let (mut client, mut server) = (BufReader::new(client), BufReader::new(server));
         while let Some(request) = message(&mut client).await? {
+            if is_write(&request) && self.since.load(SeqCst) <= number {
+                self.writes.fetch_add(1, SeqCst);
+            }
             let Some(answer) = self.ask(&mut server, &request, &mut dice).await? else { break };
             if !self.reply(&mut client, &answer, &mut dice).await? {
                 break;
@@ -231,17 +243,13 @@ impl Line {
             }
             Some(Spoil::Doubled) | None => {}
         }
-        self.ask_once(server, request).await
+        Self::ask_once(server, request).await
     }
 
     async fn ask_once(
-        &self,
         server: &mut BufReader<TcpStream>,
         request: &[u8],
     ) -> io::Result<Option<Vec<u8>>> {
-        if is_write(request) {
-            self.writes.fetch_add(1, SeqCst);
-        }
         server.write_all(request).await?;
         message(server).await
     }
@@ -258,13 +266,13 @@ impl Line {
     ) -> io::Result<Option<Vec<u8>>> {
         let is_placing = request.starts_with(b"POST");
         let _still = self.market.lock().await;
-        let Some(first) = self.ask_once(server, request).await? else { return Ok(None) };
+        let Some(first) = Self::ask_once(server, request).await? else { return Ok(None) };
         let rests = first.starts_with(b"HTTP/1.1 200") && has(&first, b"\"status\":\"NEW\"");
         if is_placing && !rests {
             return Ok(Some(first));
         }
         self.struck.add(Part::Request, Spoil::Doubled);
-        let Some(second) = self.ask_once(server, request).await? else { return Ok(None) };
+        let Some(second) = Self::ask_once(server, request).await? else { return Ok(None) };
         Ok(Some(if dice.below(2) == 0 { first } else { second }))
     }
 

@@ -5,7 +5,7 @@ use std::{thread, time::Duration};
 use tranche_store::scratch::Lock;
 
 use super::{
-    database,
+    cycles, database,
     process::Process,
     world::{Setting, World},
 };
@@ -15,6 +15,24 @@ const LEASE: Duration = Duration::from_secs(6);
 /// The next attempt comes within a second; the rest is for a machine that has other things to do.
 const BOUND: Duration = Duration::from_secs(4);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+#[test]
+fn stopped_for_longer_than_its_lease_it_sends_nothing_after_another_took_over() {
+    let mut world =
+        World::new(Setting { database: Some(database(None)), ..Setting::sqlite("crash-lease") });
+    "--lease 6s".clone_into(&mut world.flags);
+    let mut process = world.serve_first();
+    world.set_up();
+    world.until_trading();
+
+    for round in 0..2 {
+        thread::sleep(Duration::from_millis(700 + 431 * round));
+        process = cycles::take_over(&mut world, process);
+        world.check_orders();
+    }
+    world.settle(&process);
+    process.end();
+}
 
 #[test]
 fn stopped_inside_a_transaction_it_does_not_hold_the_next_one_up() {

@@ -16,6 +16,9 @@ pub(crate) enum Kind {
     Doubled,
     Orphaned,
     Ledger,
+    /// A deal that an older copy of the database knew as open was closed before all was read that happened
+    /// to it meanwhile: its executions are booked, its sum is without some of them. It is counted.
+    Short,
     /// A secret that lies open.
     Secret,
     Sent,
@@ -46,6 +49,8 @@ pub(crate) enum Deed {
     DealsClosed,
     /// Until everything agreed after the last kill of a world: orders of unknown fate are looked up.
     SecondsSettling,
+    /// See [`Kind::Short`].
+    ShortDeals,
 }
 
 /// Of all worlds of a run.
@@ -56,7 +61,7 @@ pub(crate) struct Tally {
     pub(crate) struck: Arc<Struck>,
 }
 
-const DEEDS: [(Deed, &str); 14] = [
+const DEEDS: [(Deed, &str); 15] = [
     (Deed::Cycles, "cycles"),
     (Deed::Kills, "kills"),
     (Deed::Pauses, "pauses"),
@@ -71,6 +76,7 @@ const DEEDS: [(Deed, &str); 14] = [
     (Deed::Intents, "intents"),
     (Deed::DealsClosed, "deals_closed"),
     (Deed::SecondsSettling, "seconds_settling"),
+    (Deed::ShortDeals, "deals_summed_short_after_restores"),
 ];
 
 const KINDS: [(Kind, &str); 6] = [

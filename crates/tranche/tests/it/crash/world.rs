@@ -40,7 +40,7 @@ use super::{
     dice::Dice,
     process::Process,
     proxy::Proxy,
-    tally::{Deed, Tally},
+    tally::{Deed, Kind, Tally},
 };
 use crate::{
     patience::{Patience, Stopwatch},
@@ -130,7 +130,10 @@ pub(crate) struct World {
 #[derive(Debug, Default)]
 pub(super) struct Past {
     pub(super) committed: BTreeSet<ClientOrderId>,
+    /// Deals that it does not know.
     pub(super) deals: BTreeSet<(BotId, DealNo)>,
+    /// Deals that it knows, and to which something happened that it does not know.
+    pub(super) grown: BTreeSet<(BotId, DealNo)>,
 }
 
 /// A clock that can be put forward.
@@ -352,7 +355,10 @@ impl World {
         loop {
             thread::sleep(LOOK_EVERY);
             let found = audit::books(self);
+            let (short, found): (Vec<_>, Vec<_>) =
+                found.into_iter().partition(|finding| finding.kind == Kind::Short);
             if found.is_empty() {
+                self.tally.add_many(Deed::ShortDeals, short.len().try_into().unwrap());
                 break;
             }
             if !until.lasts() {
