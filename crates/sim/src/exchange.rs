@@ -70,6 +70,8 @@ pub struct Exchange {
     events: Vec<(AccountId, PrivateEvent)>,
     special: Special,
     calls: Calls,
+    /// Whether fees carry only the worth that a message of a real exchange shows.
+    tells_plain_fees: bool,
 }
 
 /// What an account pays.
@@ -108,7 +110,14 @@ impl Exchange {
             events: Vec::new(),
             special: Special::default(),
             calls: Calls::default(),
+            tells_plain_fees: false,
         }
+    }
+
+    /// From now on a fee carries the worth that follows from the message about it: that of a third
+    /// coin is not known then.
+    pub const fn tell_plain_fees(&mut self) {
+        self.tells_plain_fees = true;
     }
 
     pub const fn settings(&self) -> &Settings {

@@ -139,6 +139,7 @@ impl Exchange {
 
     fn book_fill(&mut self, case: &Case, order: Order, fee: Fee) -> Fill {
         let (draft, execution) = (order.draft, case.execution);
+        let fee = if self.tells_plain_fees { plain(fee, case) } else { fee };
         let fill = Fill {
             trade_id: self.next_trade(draft.instrument),
             client_id: draft.client_id,
@@ -268,4 +269,18 @@ impl Case {
             Entry::free(Place::Fees, fee.asset, fee.amount),
         ]
     }
+}
+
+/// The fee with the worth that whoever reads of it can tell.
+fn plain(fee: Fee, case: &Case) -> Fee {
+    let in_quote = if fee.amount.is_zero() {
+        Some(Quote::ZERO)
+    } else if fee.asset == case.symbol.quote {
+        Some(fee.amount.quote())
+    } else if fee.asset == case.symbol.base {
+        case.execution.price.times(fee.amount.qty()).ok()
+    } else {
+        None
+    };
+    Fee { in_quote, ..fee }
 }

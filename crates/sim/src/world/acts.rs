@@ -299,6 +299,8 @@ impl World<'_> {
         }
         self.exchange.replace_instrument(rules.clone(), self.now);
         self.collect();
+        let read = self.wire.and_then(|wire| wire.rules(rules, self.now));
+        let rules = read.as_ref().unwrap_or(rules);
         for place in 0..self.nodes.len() {
             if let Some(node) = self.nodes.get_mut(place).and_then(Option::as_mut) {
                 node.step(Input::Rules(Box::new(rules.clone())), self.now);

@@ -10,11 +10,11 @@ use tranche_model::{
 };
 
 use super::{
-    Wire,
+    Message, Passage, Wire,
     chance::Chance,
     fault::{Counts, Fault},
     plan::Act,
-    tamper,
+    tamper, wire,
 };
 use crate::exchange::{Answered, CallNo, Exchange};
 
@@ -59,6 +59,7 @@ pub(super) struct Arrival {
 struct Pending {
     caller: Caller,
     fault: Option<(Fault, u64)>,
+    asked_at: Timestamp,
     until: Timestamp,
 }
 
@@ -166,7 +167,8 @@ impl<'w> Line<'w> {
         now: Timestamp,
     ) {
         let soon = now.plus(self.way_back);
-        if let Some((outcome, at)) = self.spoiled(&call, now) {
+        if let Some((outcome, at, fault)) = self.spoiled(&call, now) {
+            let outcome = self.spoken(passage(caller, now, Some(fault)), call, outcome);
             self.answer(caller, call, outcome, at.max(soon));
             return;
         }
@@ -192,20 +194,32 @@ impl<'w> Line<'w> {
             Some(_) | None => None,
         };
         if let Some((outcome, at)) = outcome {
+            let outcome = self.spoken(passage(caller, now, fault), call, outcome);
             self.answer(caller, call, outcome, at);
             return;
         }
-        let number = exchange.submit_numbered((caller.account, call), held_up, now);
         let until = now.plus(PATIENCE);
+        let arrives_at = now.plus(held_up);
+        let arrived = Passage { arrives_at, ..passage(caller, now, None) };
+        let arrived = self.wire.map_or(Ok(call), |wire| wire.call(&arrived, &call));
         if PATIENCE <= held_up {
             self.answer(caller, call, Outcome::Unknown, until);
             fault = Some((Fault::RequestLost, 0));
         }
-        self.pending.insert(number, Pending { caller, fault, until });
+        match arrived {
+            Ok(call) => {
+                let number = exchange.submit_numbered((caller.account, call), held_up, now);
+                self.pending.insert(number, Pending { caller, fault, asked_at: now, until });
+            }
+            Err(_) if PATIENCE <= held_up => {}
+            Err(outcome) => {
+                self.answer(caller, call, *outcome, arrives_at.plus(self.way_back));
+            }
+        }
     }
 
     /// What a fault that lasts makes of a call.
-    fn spoiled(&mut self, call: &Call, now: Timestamp) -> Option<(Outcome, Timestamp)> {
+    fn spoiled(&mut self, call: &Call, now: Timestamp) -> Option<Spoiled> {
         self.spells.retain(|spell| now < spell.until);
         self.spells.iter().find_map(|spell| {
             let refused = |text: &str, code, reason| {
@@ -213,7 +227,7 @@ impl<'w> Line<'w> {
                 Some((Outcome::Refused(refusal), now))
             };
             let is_old = matches!(call, Call::Trades { since, .. } if since.plus(HISTORY) < now);
-            if spell.fault == Fault::Banned {
+            let spoiled = if spell.fault == Fault::Banned {
                 Some((Outcome::Throttled { retry_at: spell.until }, now))
             } else if spell.fault == Fault::DnsFailure {
                 Some((Outcome::NotSent, now))
@@ -230,7 +244,8 @@ impl<'w> Line<'w> {
                 Some((Outcome::Unknown, now.plus(PATIENCE)))
             } else {
                 None
-            }
+            };
+            spoiled.map(|(outcome, at)| (outcome, at, (spell.fault, spell.detail)))
         })
     }
 
@@ -275,10 +290,12 @@ impl<'w> Line<'w> {
     ) {
         let soon = now.plus(self.way_back);
         for Answered { number, account, at, mut reply } in replies {
-            let Some(Pending { caller, fault, until }) = self.pending.remove(&number) else {
+            let Some(Pending { caller, fault, asked_at, until }) = self.pending.remove(&number)
+            else {
                 continue;
             };
             let mut arrives = soon;
+            let mut spoken = passage(caller, asked_at, None);
             match fault {
                 // The caller has given up, and was told so.
                 Some((Fault::RequestLost, _)) => continue,
@@ -291,6 +308,9 @@ impl<'w> Line<'w> {
                 }
                 Some((Fault::EventBeforeAck, detail)) => {
                     arrives = soon.plus(Chance::new(detail).span(10, 3_000));
+                }
+                Some((fault, detail)) if self.wire.is_some() && wire::strikes_text(fault) => {
+                    spoken.fault = Some((fault, detail));
                 }
                 Some((fault, detail)) => {
                     let case = tamper::Case { exchange, account, at, detail };
@@ -306,45 +326,84 @@ impl<'w> Line<'w> {
                 reply.outcome = Outcome::Unknown;
                 arrives = until;
             }
-            self.through_wire(&mut reply);
+            reply.outcome = self.spoken(spoken, reply.call, reply.outcome);
             self.depart(Arrival { to: caller, what: What::Reply(reply) }, arrives);
         }
     }
 
-    /// An answer as it reads after it went as text.
-    fn through_wire(&self, reply: &mut Reply) {
-        if let (Some(wire), Outcome::Done(answer)) = (self.wire, &reply.outcome) {
-            reply.outcome = match wire.answer(&reply.call, answer) {
-                Some(answer) => Outcome::Done(answer),
-                None => Outcome::Unknown,
-            };
+    /// An outcome as it reads after it went as text. Silence has none.
+    fn spoken(&self, passage: Passage, call: Call, outcome: Outcome) -> Outcome {
+        let Some(wire) = self.wire else { return outcome };
+        let is_silence = match &outcome {
+            Outcome::NotSent => true,
+            Outcome::Unknown => passage.fault.is_none_or(|(fault, _)| !wire::has_text(fault)),
+            Outcome::Done(_) | Outcome::Refused(_) | Outcome::Throttled { .. } => false,
+        };
+        if is_silence {
+            return outcome;
         }
+        wire.reply(&passage, &Reply { call, outcome })
     }
 
-    /// Takes over what the exchange has told unasked.
-    pub(super) fn carry_event(
+    /// What the exchange has told unasked, as the messages in which it comes.
+    pub(super) fn messages(
+        &self,
+        events: Vec<(AccountId, PrivateEvent)>,
+        now: Timestamp,
+    ) -> Vec<(AccountId, Message)> {
+        let Some(wire) = self.wire else {
+            let plain = |event| Message { text: String::new(), said: vec![event] };
+            return events.into_iter().map(|(account, event)| (account, plain(event))).collect();
+        };
+        let mut messages = Vec::new();
+        let mut events = events.into_iter().peekable();
+        while let Some((account, first)) = events.next() {
+            let mut said = vec![first];
+            while let Some((_, event)) = events.next_if(|(next, _)| *next == account) {
+                said.push(event);
+            }
+            let spoken = wire.messages(account, said, now).into_iter();
+            messages.extend(spoken.map(|message| (account, message)));
+        }
+        messages
+    }
+
+    /// Takes over a message.
+    pub(super) fn carry_message(
         &mut self,
         lives: &[u64],
         account: AccountId,
-        event: PrivateEvent,
+        message: Message,
         now: Timestamp,
     ) {
         let soon = now.plus(self.way_back);
-        let suits = |act: &Act| tamper::suits_event(act.fault, act.detail, &event);
+        let suits = |act: &Act| {
+            message.said.iter().any(|event| tamper::suits_event(act.fault, act.detail, event))
+        };
         let place = self.armed.iter().position(suits);
         let act = place.map(|place| self.armed.remove(place)).filter(|act| self.may_lie(act, now));
-        let mut event = match self.wire.map(|wire| wire.event(&event)) {
-            Some(Some(read)) => read,
-            Some(None) => return self.break_streams(lives, account, now),
-            None => event,
-        };
         if let Some(act) = act {
             self.struck.add(act.fault);
         }
-        if self.told.len() == REMEMBERED {
-            self.told.pop_front();
+        let is_spoken = self.wire.is_some();
+        let mut events = match self.wire {
+            None => message.said,
+            Some(wire) => {
+                let life = lives.iter().copied().max().unwrap_or(0);
+                let to = Caller { life, account, load: 0 };
+                let passage = passage(to, now, act.map(|act| (act.fault, act.detail)));
+                match wire.hear(&passage, &message) {
+                    Some(events) => events,
+                    None => return self.break_streams(lives, account, now),
+                }
+            }
+        };
+        for event in &events {
+            if self.told.len() == REMEMBERED {
+                self.told.pop_front();
+            }
+            self.told.push_back((account, event.clone()));
         }
-        self.told.push_back((account, event.clone()));
         let mut times = vec![soon];
         let fault = act.map(|act| (act.fault, Chance::new(act.detail)));
         match fault {
@@ -356,17 +415,21 @@ impl<'w> Line<'w> {
             Some((Fault::Reorder, mut chance)) => times = vec![soon.plus(chance.span(1, 400))],
             Some((Fault::Delay, mut chance)) => times = vec![soon.plus(chance.span(100, 15_000))],
             Some((Fault::ReplayOld, _)) => self.tell_again(lives, now),
-            Some((Fault::FieldChanged, _)) => return self.break_streams(lives, account, now),
-            Some((Fault::WrongTransientStatus, _)) => {
-                tamper::restate(&mut event, OrderStatus::Cancelled);
+            Some((Fault::FieldChanged, _)) if !is_spoken => {
+                return self.break_streams(lives, account, now);
             }
-            Some((Fault::UnknownStatus, _)) => {
-                tamper::restate(&mut event, OrderStatus::Unrecognized);
+            Some((Fault::WrongTransientStatus, _)) if !is_spoken => {
+                tamper::restate(&mut events, OrderStatus::Cancelled);
+            }
+            Some((Fault::UnknownStatus, _)) if !is_spoken => {
+                tamper::restate(&mut events, OrderStatus::Unrecognized);
             }
             Some(_) | None => {}
         }
         for at in times {
-            self.tell_event(lives, account, &event, at);
+            for event in &events {
+                self.tell_event(lives, account, event, at);
+            }
         }
     }
 
@@ -412,6 +475,14 @@ impl<'w> Line<'w> {
     pub(super) fn load(&self) -> usize {
         self.on_way.len().saturating_add(self.pending.len())
     }
+}
+
+/// What a fault that lasts makes of a call: the outcome, when it is told, and the fault.
+type Spoiled = (Outcome, Timestamp, (Fault, u64));
+
+const fn passage(caller: Caller, left_at: Timestamp, fault: Option<(Fault, u64)>) -> Passage {
+    let Caller { life, account, load: _ } = caller;
+    Passage { life, account, left_at, arrives_at: left_at, fault }
 }
 
 /// Binance futures, error codes: the order would not reduce a position.

@@ -14,6 +14,7 @@ pub mod report;
 pub mod shrink;
 pub mod state;
 pub mod trace;
+pub mod wire;
 
 mod acts;
 mod line;
@@ -22,6 +23,7 @@ mod node;
 mod people;
 mod pump;
 mod run;
+mod secrets;
 mod tamper;
 
 use std::{collections::BTreeMap, fmt};
@@ -29,7 +31,6 @@ use std::{collections::BTreeMap, fmt};
 use tranche_model::{
     client_order_id::Origin,
     ids::{AccountId, Incarnation, Installation, UserId},
-    record::{Answer, Call, PrivateEvent},
     time::Timestamp,
 };
 use tranche_trading::event::{Settings, Timing};
@@ -38,20 +39,12 @@ pub use fault::{Counts, Fault};
 pub use plan::{Choice, Keep, Plan, Wish};
 pub use report::Report;
 pub use state::State;
+pub use wire::{Message, Passage, Wire};
 
 use self::{
     check::Checks, line::Line, market::Market, node::Node, people::People, plan::Act, trace::Trace,
 };
 use crate::{exchange::Exchange, memory::Memory};
-
-/// Carries what the exchange says as a real one would: as text. Handed in by whoever knows the text.
-pub trait Wire {
-    /// The event as it reads on our side; `None` when it cannot be read.
-    fn event(&self, event: &PrivateEvent) -> Option<PrivateEvent>;
-
-    /// The answer to a call as it reads on our side; `None` when it cannot be read.
-    fn answer(&self, call: &Call, answer: &Answer) -> Option<Answer>;
-}
 
 /// See the module's text.
 pub struct World<'w> {
@@ -60,6 +53,8 @@ pub struct World<'w> {
     minute: u32,
     exchange: Exchange,
     line: Line<'w>,
+    /// The same that the line has: prices and rules do not pass there.
+    wire: Option<&'w dyn Wire>,
     memory: Memory,
     /// An older copy of the store.
     backup: Memory,

@@ -42,6 +42,12 @@ pub(super) const CALM: u32 = 45;
 
 /// In each so many-th world every event is repeated.
 const REPEATED_EVERY: u64 = 16;
+/// One world of so many is spoken: it costs several times as much as another one.
+const SPOKEN_EVERY: u64 = 8;
+/// Draws them apart from everything else that a seed decides.
+const SPOKEN: u64 = 0x7370_6F6B_656E;
+/// Digits after the point of amounts on the wire.
+const WIRE_DIGITS: u32 = 8;
 
 /// Which faults a run may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +111,9 @@ pub struct Plan {
     /// Whether every event is given to a second account at once, which must decide the same. Rules do not
     /// change then: a process that starts under new ones tells nobody of them.
     pub repeats: bool,
+    /// Whether this is one of the worlds in which everything said passes as text, if there is a wire.
+    /// Amounts have eight digits then, as on the wire.
+    pub is_spoken: bool,
     pub(super) market: Chance,
     pub(super) people: Chance,
 }
@@ -131,6 +140,7 @@ impl Plan {
             way_back: chance.span(1, 120),
             restlessness: chance.between(25, 90),
             repeats: wish.seed.is_multiple_of(REPEATED_EVERY),
+            is_spoken: Chance::new(wish.seed ^ SPOKEN).hits(1, SPOKEN_EVERY),
             accounts,
             bots,
             acts: Vec::new(),
@@ -139,6 +149,9 @@ impl Plan {
             market,
             people,
         };
+        if plan.is_spoken {
+            plan.exchange.amount_digits = WIRE_DIGITS;
+        }
         plan.acts = plan.draw_acts(&mut chance);
         plan
     }

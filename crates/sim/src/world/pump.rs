@@ -110,7 +110,10 @@ impl World<'_> {
             | Output::BadTick { .. }
             | Output::Quarantined { .. }
             | Output::Dead { .. }
-            | Output::Recorded { .. }) => self.checks.told(&told, &mut self.states),
+            | Output::Recorded { .. }) => {
+                self.guard_output(&told);
+                self.checks.told(&told, &mut self.states);
+            }
         }
         true
     }
@@ -176,6 +179,7 @@ impl World<'_> {
                     self.trace.bytes(&row.body);
                 }
                 self.checks.committed(batch, node.shard.instruments(), self.now);
+                self.guard_batch(batch);
                 true
             }
             Err(error) => {
@@ -267,9 +271,11 @@ impl World<'_> {
         let events = self.exchange.take_events();
         if !events.is_empty() {
             let lives: Vec<u64> = self.nodes.iter().flatten().map(|node| node.life).collect();
-            for (account, event) in events {
-                self.note_event(account, &event);
-                self.line.carry_event(&lives, account, event, self.now);
+            for (account, event) in &events {
+                self.note_event(*account, event);
+            }
+            for (account, message) in self.line.messages(events, self.now) {
+                self.line.carry_message(&lives, account, message, self.now);
             }
         }
         if !replies.is_empty() {

@@ -21,6 +21,9 @@ pub struct Report {
     /// How many acts of the plan came to pass.
     pub acts: usize,
     pub trace_hash: u64,
+    /// Whether everything said passed as text, and how many texts there were.
+    pub is_spoken: bool,
+    pub texts: u64,
     pub violations: Vec<Violation>,
     /// The last that happened before the first of them.
     pub tail: Vec<String>,

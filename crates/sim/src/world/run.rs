@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use tranche_model::{
     asset::Asset,
     balance::Balance,
+    candle::Tick,
     ids::{AccountId, InstrumentId},
+    instrument::Instruments,
     money::{Amount, Price},
     record::Snapshot,
     time::{Millis, Timestamp},
@@ -34,7 +36,10 @@ const TIDY_EVERY: u32 = 360;
 
 impl<'w> World<'w> {
     pub fn new(plan: Plan, wire: Option<&'w dyn Wire>) -> Self {
-        let exchange = exchange_of(&plan);
+        let mut exchange = exchange_of(&plan);
+        if plan.is_spoken {
+            exchange.tell_plain_fees();
+        }
         let settings = plan.accounts.iter().map(|account| (*account, settings_of(&plan, 1)));
         let mut memory = Memory::default();
         for account in &plan.accounts {
@@ -45,6 +50,7 @@ impl<'w> World<'w> {
             minute: 0,
             exchange,
             line: Line::new(plan.way_back, wire),
+            wire,
             backup: memory.clone(),
             memory,
             nodes: vec![None, None],
@@ -135,17 +141,16 @@ impl<'w> World<'w> {
     }
 
     /// Every process sees a price.
-    pub(super) fn show(&mut self, tick: &tranche_model::candle::Tick) {
-        self.checks.saw(tick);
+    pub(super) fn show(&mut self, tick: &Tick) {
+        let heard = self.wire.map_or(Some(*tick), |wire| wire.tick(tick));
+        let Some(tick) = heard else { return };
+        self.checks.saw(&tick);
         for place in 0..self.nodes.len() {
             if let Some(node) = self.nodes.get_mut(place).and_then(Option::as_mut)
                 && !node.is_paused(self.now)
             {
                 let clock = node.clock(self.now);
-                node.step(
-                    Input::Tick(tranche_model::candle::Tick { at: clock, ..*tick }),
-                    self.now,
-                );
+                node.step(Input::Tick(Tick { at: clock, ..tick }), self.now);
                 self.pump(place);
             }
         }
@@ -205,8 +210,8 @@ impl<'w> World<'w> {
         self.lives = self.lives.saturating_add(1);
         let options = Options { chunk: CHUNK, record: self.plan.repeats, ..Options::default() };
         // It learns of changed rules before anything else, as whoever starts a process does it.
-        let instruments = self.exchange.instruments();
-        let mut node = Node::new(self.lives, instruments, options, self.plan.limits.clone());
+        let instruments = self.rules_as_read();
+        let mut node = Node::new(self.lives, &instruments, options, self.plan.limits.clone());
         for (account, settings) in &self.settings {
             self.line.connect(node.life, *account);
             let settings = Box::new(settings.clone());
@@ -219,6 +224,14 @@ impl<'w> World<'w> {
         self.pump(place);
     }
 
+    /// The instruments with the rules that a process reads.
+    fn rules_as_read(&self) -> Instruments {
+        let known = self.exchange.instruments();
+        let Some(wire) = self.wire else { return known.clone() };
+        let read = |rules| wire.rules(rules, self.now).unwrap_or_else(|| rules.clone());
+        Instruments::new(known.iter().map(read).collect()).unwrap_or_else(|| known.clone())
+    }
+
     /// What no check and no bot asks for any more goes: worlds are long, memory is not.
     fn tidy(&mut self) {
         self.memory.forget_journals();
@@ -229,6 +242,8 @@ impl<'w> World<'w> {
     fn report(mut self) -> Report {
         self.checks.finish(&self.memory);
         self.struck.merge(&self.line.struck);
+        self.guard_dumps();
+        self.hear_wire();
         let (violations, tail) = self.checks.into_found();
         Report {
             wish: self.plan.wish,
@@ -242,6 +257,8 @@ impl<'w> World<'w> {
             states: self.states,
             acts: self.next_act,
             trace_hash: self.trace.hash(),
+            is_spoken: self.wire.is_some(),
+            texts: self.wire.map_or(0, Wire::passed),
             violations,
             tail,
         }

@@ -164,8 +164,10 @@ fn restate_reply(reply: &mut Reply, status: OrderStatus) {
 }
 
 /// Another word for the state of an order.
-pub(super) fn restate(event: &mut PrivateEvent, status: OrderStatus) {
-    if let PrivateEvent::Order(report) = event {
-        report.status = status;
+pub(super) fn restate(events: &mut [PrivateEvent], status: OrderStatus) {
+    for event in events {
+        if let PrivateEvent::Order(report) = event {
+            report.status = status;
+        }
     }
 }

@@ -1,6 +1,12 @@
+use tranche_model::{
+    candle::Tick,
+    instrument::Instrument,
+    record::{Call, Outcome, PrivateEvent, Reply},
+};
 use tranche_trading::{codec, event::Event};
 
 use super::*;
+use crate::audit::Violation;
 
 mod faults;
 
@@ -75,35 +81,90 @@ fn a_world_ends_where_something_is_wrong() {
 struct Bytes {
     passed: std::cell::Cell<u64>,
     unreadable_every: u64,
+    /// What begins with this is a secret.
+    secret: &'static [u8],
+}
+
+impl Bytes {
+    fn is_read(&self) -> bool {
+        self.passed.set(self.passed.get() + 1);
+        !self.passed.get().is_multiple_of(self.unreadable_every)
+    }
 }
 
 impl Wire for Bytes {
-    fn event(&self, event: &PrivateEvent) -> Option<PrivateEvent> {
-        self.passed.set(self.passed.get() + 1);
-        let bytes = codec::encode_event(&Event::Private(event.clone())).unwrap();
-        let Event::Private(read) = codec::decode_event(&bytes).unwrap() else { return None };
-        (!self.passed.get().is_multiple_of(self.unreadable_every)).then_some(read)
+    fn call(&self, _: &Passage, call: &Call) -> Result<Call, Box<Outcome>> {
+        Ok(*call)
     }
 
-    fn answer(&self, _call: &Call, answer: &Answer) -> Option<Answer> {
-        self.passed.set(self.passed.get() + 1);
-        (!self.passed.get().is_multiple_of(self.unreadable_every)).then(|| answer.clone())
+    fn reply(&self, passage: &Passage, reply: &Reply) -> Outcome {
+        let is_broken = passage.fault.is_some() && matches!(reply.outcome, Outcome::Done(_));
+        let is_read = self.is_read() && !is_broken;
+        if is_read { reply.outcome.clone() } else { Outcome::Unknown }
+    }
+
+    fn messages(&self, _: AccountId, events: Vec<PrivateEvent>, _: Timestamp) -> Vec<Message> {
+        let alone = |event| Message { text: String::new(), said: vec![event] };
+        events.into_iter().map(alone).collect()
+    }
+
+    fn hear(&self, _: &Passage, message: &Message) -> Option<Vec<PrivateEvent>> {
+        let read = message.said.iter().map(|event| {
+            let bytes = codec::encode_event(&Event::Private(event.clone())).unwrap();
+            let Event::Private(read) = codec::decode_event(&bytes).unwrap() else { panic!() };
+            read
+        });
+        self.is_read().then(|| read.collect())
+    }
+
+    fn tick(&self, tick: &Tick) -> Option<Tick> {
+        Some(*tick)
+    }
+
+    fn rules(&self, rules: &Instrument, _: Timestamp) -> Option<Instrument> {
+        Some(rules.clone())
+    }
+
+    fn violation(&self) -> Option<Violation> {
+        None
+    }
+
+    fn secret_in(&self, bytes: &[u8]) -> Option<&'static str> {
+        bytes.starts_with(self.secret).then_some("a secret")
+    }
+
+    fn passed(&self) -> u64 {
+        self.passed.get()
     }
 }
 
 #[test]
 fn what_cannot_be_read_on_the_wire_does_no_harm() {
-    let wish = Wish { seed: 8, days: 4, faults: Choice::Swarm, keep: Keep::default() };
+    // None of the faults that strike the text itself: those a wire carries out otherwise.
+    let spoken = [Fault::FieldChanged, Fault::UnknownStatus, Fault::WrongTransientStatus];
+    let others = Fault::ALL.into_iter().filter(|fault| !spoken.contains(fault)).collect();
+    let wish = Wish { seed: 8, days: 4, faults: Choice::Only(others), keep: Keep::default() };
     let straight = World::new(Plan::new(wish.clone()), None).run();
-    let all = Bytes { passed: 0.into(), unreadable_every: u64::MAX };
+    let all = Bytes { passed: 0.into(), unreadable_every: u64::MAX, secret: b"\0none" };
     let carried = World::new(Plan::new(wish.clone()), Some(&all)).run();
-    assert_eq!(straight, carried);
+    assert_eq!(carried.texts, all.passed.get());
+    assert_eq!(straight, Report { is_spoken: false, texts: 0, ..carried });
     assert!(1_000 < all.passed.get());
 
-    let some = Bytes { passed: 0.into(), unreadable_every: 40 };
+    let some = Bytes { passed: 0.into(), unreadable_every: 40, secret: b"\0none" };
     // Calm has to be calm: the last days pass without a word lost.
     let torn = World::new(Plan::new(wish), Some(&some)).run();
     assert_ne!(torn.trace_hash, straight.trace_hash);
-    let is_broken = |found: &&crate::audit::Violation| found.invariant != "I-23";
+    let is_broken = |found: &&Violation| found.invariant != "I-23";
     assert_eq!(torn.violations.iter().find(is_broken), None, "{}", torn.tail.join("\n"));
+}
+
+#[test]
+fn a_secret_in_a_reason_is_found() {
+    let wish = Wish { seed: 8, days: 4, faults: Choice::Swarm, keep: Keep::default() };
+    let leaky = Bytes { passed: 0.into(), unreadable_every: u64::MAX, secret: b"deal opened" };
+    let report = World::new(Plan::new(wish), Some(&leaky)).run();
+
+    let found = report.violations.first().map(ToString::to_string);
+    assert!(found.is_some_and(|text| text.contains("a secret stands in a reason")));
 }

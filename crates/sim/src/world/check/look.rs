@@ -10,6 +10,7 @@ use crate::world::World;
 impl World<'_> {
     /// Looks at the sums of deals in which something moved.
     pub(in crate::world) fn check_touched(&mut self) {
+        self.hear_wire();
         if self.checks.touched.is_empty() {
             return;
         }
@@ -42,6 +43,7 @@ impl World<'_> {
             self.checks.fail("I-23", "a command has no verdict".to_owned());
         }
         self.checks.bounded(self.line.load());
+        self.guard_dumps();
         for account in self.plan.accounts.clone() {
             let Some(live) = self.account(account) else {
                 self.checks.fail("I-23", format!("account {account} is not loaded"));
