@@ -5,6 +5,7 @@
 
 mod account;
 pub(crate) mod api;
+pub mod dialect;
 mod gate;
 mod info;
 mod market;

@@ -25,6 +25,7 @@ mod socket;
 mod tasks;
 mod world;
 
+pub use binance::dialect;
 pub use clock::{Clock, SystemClock};
 pub use faults::{Busy, Fault, FaultProfile, FaultRule};
 pub use feed::{Feed, FeedItem, Frame, frame, frames, quiet, ticks};

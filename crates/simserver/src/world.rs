@@ -41,7 +41,7 @@ use hub::Hub;
 use ids::Names;
 use limits::Limits;
 use records::Records;
-pub(crate) use streams::level_rows;
+pub(crate) use streams::{book_ticker, level_rows, trade};
 use tape::Tape;
 
 /// The state, shared by all connections.

@@ -1,6 +1,7 @@
 //! `tranche simulate`: worlds in which everything goes wrong, on all cores.
 
 mod sum;
+mod wire;
 mod work;
 
 use std::process::ExitCode;

@@ -5,6 +5,7 @@ mod events;
 mod filters;
 mod frames;
 mod history;
+pub mod offline;
 mod owners;
 mod parse;
 #[doc(hidden)]

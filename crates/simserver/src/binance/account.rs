@@ -2,7 +2,11 @@
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
-use tranche_model::{balance::FeeAsset, ids::AccountId, time::Timestamp};
+use tranche_model::{
+    balance::{Balance, FeeAsset},
+    ids::AccountId,
+    time::Timestamp,
+};
 
 use crate::world::{Key, World};
 
@@ -13,10 +17,19 @@ const BASIS_POINTS: i64 = 10_000;
 
 impl World {
     pub(super) fn account_status(&self, key: &Key, omits_zero: bool, now: Timestamp) -> Value {
+        let balances = self.exchange.balances(key.account);
+        self.account_shown(key, (balances, omits_zero), now)
+    }
+
+    /// The answer to a question for the account.
+    pub(super) fn account_shown(
+        &self,
+        key: &Key,
+        (balances, omits_zero): (Vec<Balance>, bool),
+        now: Timestamp,
+    ) -> Value {
         let account = key.account;
-        let balances: Vec<Value> = self
-            .exchange
-            .balances(account)
+        let balances: Vec<Value> = balances
             .into_iter()
             .filter(|it| !omits_zero || it.free.is_positive() || it.locked.is_positive())
             .map(|it| {

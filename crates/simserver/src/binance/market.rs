@@ -186,7 +186,7 @@ fn aggregate(print: &Print) -> Value {
     })
 }
 
-fn kline(bar: &Bar, interval: Interval) -> Value {
+pub(super) fn kline(bar: &Bar, interval: Interval) -> Value {
     json!([
         bar.open_at,
         decimal(bar.open.get()),

@@ -104,6 +104,16 @@ impl World {
     ) -> Result<Value, Refused> {
         let record = self.records.get(id).ok_or_else(Refused::no_such_order)?;
         let state = *record.state().ok_or_else(Refused::no_such_order)?;
+        Ok(self.taken_in((record, &state), response, fills))
+    }
+
+    /// The answer to a placement.
+    pub(super) fn taken_in(
+        &self,
+        (record, state): (&Record, &State),
+        response: ResponseType,
+        fills: &[Fill],
+    ) -> Value {
         let mut body = json!({
             "symbol": self.symbol(record.instrument),
             "orderId": words::id(record.id.get()),
@@ -112,15 +122,15 @@ impl World {
             "transactTime": record.placed_at.ms(),
         });
         if response == ResponseType::Ack {
-            return Ok(body);
+            return body;
         }
-        extend(&mut body, self.result(record, &state));
+        extend(&mut body, self.result(record, state));
         extend(&mut body, json!({"workingTime": record.placed_at.ms()}));
         if response == ResponseType::Full {
             let rows: Vec<Value> = fills.iter().map(fill).collect();
             extend(&mut body, json!({"fills": rows}));
         }
-        Ok(body)
+        body
     }
 
     /// What answers to placing, cancelling and asking have in common.
@@ -199,16 +209,26 @@ impl World {
         cancelled?;
         let record = self.records.get(id).ok_or_else(Refused::unknown_order)?;
         let state = record.state().ok_or_else(Refused::unknown_order)?;
+        Ok(self.taken_back((record, state), &own_id, now))
+    }
+
+    /// The answer to a cancel; `own_id` is the cancel's.
+    pub(super) fn taken_back(
+        &self,
+        (record, state): (&Record, &State),
+        own_id: &str,
+        now: Timestamp,
+    ) -> Value {
         let mut body = json!({
             "symbol": self.symbol(record.instrument),
             "origClientOrderId": record.client_id,
-            "orderId": words::id(id.get()),
+            "orderId": words::id(record.id.get()),
             "orderListId": -1,
             "clientOrderId": own_id,
             "transactTime": now.ms(),
         });
         extend(&mut body, self.result(record, state));
-        Ok(body)
+        body
     }
 
     /// Cancels what is open on a symbol; nothing open is a refusal, as for one order.
@@ -250,7 +270,7 @@ impl World {
     }
 
     /// An order as it is told to who asks.
-    fn shown(&self, record: &Record, state: &State) -> Value {
+    pub(super) fn shown(&self, record: &Record, state: &State) -> Value {
         let mut body = json!({
             "symbol": self.symbol(record.instrument),
             "orderId": words::id(record.id.get()),
@@ -314,16 +334,27 @@ impl World {
     ) -> Result<Value, Refused> {
         let instrument = self.id_of(symbol)?;
         let since = span.start.map_or(Timestamp::MIN, Timestamp::from_ms);
-        let fills = self.exchange.trades(account, instrument, since);
-        let rows: Vec<Value> = fills
-            .iter()
-            .filter(|fill| fill.at <= when.as_of && span.holds(fill.at.ms()))
-            .filter(|fill| order.is_none_or(|id| id == words::id(fill.venue_order_id.get())))
-            .filter(|fill| from_id.is_none_or(|from| from <= words::id(fill.trade_id.get())))
-            .map(|fill| trade(symbol, fill))
-            .collect();
-        Ok(taken(rows, span.limit, from_id.is_some() || span.start.is_some()).into())
+        let mut fills = self.exchange.trades(account, instrument, since);
+        fills.retain(|fill| fill.at <= when.as_of);
+        Ok(trade_rows(symbol, &fills, (order, from_id), span))
     }
+}
+
+/// Those of an account's executions that were asked for.
+pub(super) fn trade_rows(
+    symbol: &str,
+    fills: &[Fill],
+    (order, from_id): (Option<u64>, Option<u64>),
+    span: Span,
+) -> Value {
+    let rows: Vec<Value> = fills
+        .iter()
+        .filter(|fill| span.holds(fill.at.ms()))
+        .filter(|fill| order.is_none_or(|id| id == words::id(fill.venue_order_id.get())))
+        .filter(|fill| from_id.is_none_or(|from| from <= words::id(fill.trade_id.get())))
+        .map(|fill| trade(symbol, fill))
+        .collect();
+    taken(rows, span.limit, from_id.is_some() || span.start.is_some()).into()
 }
 
 /// Refusals that come after the count of orders.

@@ -7,7 +7,7 @@ use tranche_model::time::{Millis, Timestamp};
 
 use crate::{
     faults::{Busy, Dealt, Fault, Who},
-    world::{Shared, World},
+    world::{Key, Shared, World},
 };
 
 use super::{
@@ -93,7 +93,7 @@ pub(super) async fn wait(ms: u32) {
 }
 
 /// A request, taken apart.
-struct Read {
+pub(super) struct Read {
     route: Route,
     /// `None` when an escape is broken.
     params: Option<Params>,
@@ -101,7 +101,7 @@ struct Read {
 }
 
 impl Read {
-    fn new(route: Route, request: &Request) -> Self {
+    pub(super) fn new(route: Route, request: &Request) -> Self {
         let body: &[u8] = if request.method == "GET" { &[] } else { &request.body };
         let params = Params::of_request(&request.query, body);
         let op = match &params {
@@ -177,18 +177,42 @@ impl World {
         if read.route.right == Right::None {
             return self.run_public(read.op.as_ref().map_err(Clone::clone)?, when);
         }
+        let (key, op) = self.admitted(request, read, when.now)?;
+        self.with_late_events(|world| world.run_private(&key, op, when))
+    }
+
+    /// What a request asks for, and on whose behalf. A public one has no key.
+    pub(super) fn asked<'r>(
+        &self,
+        request: &Request,
+        read: &'r Read,
+        now: Timestamp,
+    ) -> Result<(Option<Key>, &'r Op), Refused> {
+        if read.route.right == Right::None {
+            return Ok((None, read.op.as_ref().map_err(Clone::clone)?));
+        }
+        let (key, op) = self.admitted(request, read, now)?;
+        Ok((Some(key), op))
+    }
+
+    fn admitted<'r>(
+        &self,
+        request: &Request,
+        read: &'r Read,
+        now: Timestamp,
+    ) -> Result<(Key, &'r Op), Refused> {
         let key = self.key_named(request.key.as_deref(), read.route.right)?;
         let params = read.params.as_ref().ok_or_else(Refused::bad_signature)?;
         gate::mandatory(params, false)?;
         let op = read.op.as_ref().map_err(Clone::clone)?;
-        gate::in_time(params, self.told(when.now))?;
+        gate::in_time(params, self.told(now))?;
         let body: &[u8] = if request.method == "GET" { &[] } else { &request.body };
         let payload = params::payload(&request.query, body);
         let signature = params.required("signature")?;
         if !params::is_encoded(&payload) || !key.verifier.accepts(&payload, signature) {
             return Err(Refused::bad_signature());
         }
-        self.with_late_events(|world| world.run_private(&key, op, when))
+        Ok((key, op))
     }
 
     /// The real exchange sends the events of a call before or after its answer.
@@ -302,11 +326,11 @@ impl Answer {
         Self { status, body: body.to_string(), is_json: true, headers: Vec::new() }
     }
 
-    fn text(status: u16, text: &str) -> Self {
+    pub(super) fn text(status: u16, text: &str) -> Self {
         Self { status, body: text.to_owned(), is_json: false, headers: Vec::new() }
     }
 
-    fn page(status: u16) -> Self {
+    pub(super) fn page(status: u16) -> Self {
         let body = format!("<html><head><title>{status}</title></head><body></body></html>");
         Self { status, body, is_json: false, headers: Vec::new() }
     }

@@ -47,6 +47,17 @@ struct Letters {
 impl World {
     /// Writes down what happened and tells it to the accounts.
     pub(super) fn tell_private(&mut self, events: Vec<(AccountId, PrivateEvent)>, now: Timestamp) {
+        for (account, event) in self.write_private(events, now) {
+            self.send_event(account, event);
+        }
+    }
+
+    /// Writes down what happened; what the accounts are told of it, in order.
+    pub(crate) fn write_private(
+        &mut self,
+        events: Vec<(AccountId, PrivateEvent)>,
+        now: Timestamp,
+    ) -> Vec<(AccountId, Value)> {
         let mut letters: BTreeMap<AccountId, Letters> = BTreeMap::new();
         // An order sized in quote shows what it will have bought from its first report on.
         let final_qty: BTreeMap<VenueOrderId, Qty> = events
@@ -82,14 +93,14 @@ impl World {
                 PrivateEvent::Fill(_) => {}
             }
         }
+        let mut written = Vec::new();
         for (account, letters) in letters {
-            for (_, event) in letters.reports {
-                self.send_event(account, event);
-            }
+            written.extend(letters.reports.into_iter().map(|(_, event)| (account, event)));
             if !letters.balances.is_empty() {
-                self.send_event(account, position(&letters.balances, now));
+                written.push((account, position(&letters.balances, now)));
             }
         }
+        written
     }
 
     fn tell_report(

@@ -88,6 +88,21 @@ impl State {
 }
 
 impl Record {
+    /// An order of which only this is known.
+    pub(crate) fn of(account: AccountId, report: &OrderReport, text: &str, state: State) -> Self {
+        Self {
+            id: report.venue_id,
+            account,
+            instrument: report.instrument,
+            client_id: text.to_owned(),
+            side: report.side,
+            kind: report.kind,
+            extras: Extras::default(),
+            placed_at: report.updated_at,
+            states: vec![state],
+        }
+    }
+
     /// The state at a time; `None` before it was placed.
     pub(crate) fn state_at(&self, at: Timestamp) -> Option<&State> {
         self.states.iter().rev().find(|state| state.at <= at)

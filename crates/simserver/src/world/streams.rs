@@ -51,16 +51,7 @@ impl World {
             }
             market.depth.best = best;
             let (symbol, change) = (market.symbol.clone(), market.depth.id);
-            let data = best.map(|((bid, at_bid), (ask, at_ask))| {
-                json!({
-                    "u": change,
-                    "s": symbol,
-                    "b": decimal(bid.get()),
-                    "B": decimal(at_bid.get()),
-                    "a": decimal(ask.get()),
-                    "A": decimal(at_ask.get()),
-                })
-            });
+            let data = best.map(|best| book_ticker(&symbol, change, best));
             if let Some(data) = data {
                 self.hub.publish(&name, &data.to_string());
             }
@@ -211,7 +202,7 @@ fn candle(symbol: &str, interval: Interval, bar: &Bar, is_closed: bool) -> Value
     })
 }
 
-fn trade(symbol: &str, print: &Print) -> Value {
+pub(crate) fn trade(symbol: &str, print: &Print) -> Value {
     json!({
         "e": "trade",
         "E": print.at.ms(),
@@ -222,6 +213,22 @@ fn trade(symbol: &str, print: &Print) -> Value {
         "T": print.at.ms(),
         "m": print.is_buyer_maker,
         "M": true,
+    })
+}
+
+/// The best bid and ask, each with its quantity.
+pub(crate) fn book_ticker(
+    symbol: &str,
+    change: u64,
+    ((bid, at_bid), (ask, at_ask)): ((Price, Qty), (Price, Qty)),
+) -> Value {
+    json!({
+        "u": change,
+        "s": symbol,
+        "b": decimal(bid.get()),
+        "B": decimal(at_bid.get()),
+        "a": decimal(ask.get()),
+        "A": decimal(at_ask.get()),
     })
 }
 

@@ -17,6 +17,9 @@ const SELDOM: [State; 3] =
 #[derive(Debug, Default)]
 pub(super) struct Sum {
     worlds: u64,
+    /// Those in which everything said passed as text, and how many texts there were.
+    wire_worlds: u64,
+    wire_events: u64,
     bot_minutes: u64,
     events: u64,
     kills: u64,
@@ -32,6 +35,8 @@ pub(super) struct Sum {
 impl Sum {
     pub(super) fn add(&mut self, report: &Report) {
         self.worlds = self.worlds.saturating_add(1);
+        self.wire_worlds = self.wire_worlds.saturating_add(u64::from(report.is_spoken));
+        self.wire_events = self.wire_events.saturating_add(report.texts);
         self.bot_minutes = self.bot_minutes.saturating_add(report.bot_minutes());
         self.events = self.events.saturating_add(report.events);
         self.kills = self.kills.saturating_add(report.kills);
@@ -96,6 +101,8 @@ impl Sum {
         let line = json!({
             "bot_years": number(self.bot_years())?,
             "worlds": self.worlds,
+            "wire_worlds": self.wire_worlds,
+            "wire_events": self.wire_events,
             "events": self.events,
             "events_per_s": per_second(self.events, wall),
             "core_seconds": number(seconds(core))?,
@@ -119,9 +126,10 @@ impl Sum {
 
     pub(super) fn words(&self, wall: Duration, core: Duration) -> String {
         let mut text = format!(
-            "{} bot-years in {} worlds: {} events, {} faults of {} kinds, {} kills, {} of {} rare states\n",
+            "{} bot-years in {} worlds, {} of them as text: {} events, {} faults of {} kinds, {} kills, {} of {} rare states\n",
             self.bot_years(),
             self.worlds,
+            self.wire_worlds,
             self.events,
             self.faults.total(),
             self.faults.kinds(),

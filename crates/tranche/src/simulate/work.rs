@@ -11,9 +11,12 @@ use std::{
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
-use tranche_sim::world::{Choice, Keep, Plan, Report, Wish, World};
+use tranche_sim::{
+    audit::Violation,
+    world::{Choice, Keep, Plan, Report, Wish, World},
+};
 
-use super::sum::Sum;
+use super::{sum::Sum, wire::Spoken};
 use crate::cli::SimulateTask;
 
 /// Each so many worlds one is lived through twice.
@@ -53,9 +56,20 @@ impl Job {
     }
 }
 
-/// Lives a world through.
+/// Lives a world through; a part of them is spoken.
 pub(super) fn live(wish: &Wish) -> Report {
-    World::new(Plan::new(wish.clone()), None).run()
+    let plan = Plan::new(wish.clone());
+    if !plan.is_spoken {
+        return World::new(plan, None).run();
+    }
+    match Spoken::new(&plan) {
+        Ok(spoken) => spoken.searched(spoken.listen(|| World::new(plan, Some(&spoken)).run())),
+        Err(error) => {
+            let mut report = World::new(plan, None).run();
+            report.violations.push(Violation { invariant: "I-08", text: format!("{error:#}") });
+            report
+        }
+    }
 }
 
 /// Lives all worlds through; the answer is the sum, and some of those that failed.

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tranche_model::{
     balance::FeeRates,
     ids::{Installation, InstrumentId},
-    order::{OrderKind, OrderRequest, Side, Size, TimeInForce},
+    order::{OrderKind, OrderReport, OrderRequest, Side, Size, TimeInForce},
     record::{Answer, Call, Outcome},
     time::{Millis, Timestamp},
 };
@@ -137,7 +137,8 @@ impl BinanceAccount {
         let body = self.ask(ask, Some(stamp), meter).await?;
         let row: wire::Order<'_> =
             serde_json::from_slice(&body).map_err(|_| unreadable("placement", &body))?;
-        self.order_answer(&row, &listed).map_err(|error| {
+        let named = |report: &OrderReport| report.client_id == request.client_id;
+        self.order_answer(&row, &listed, named).map_err(|error| {
             tracing::warn!(%error, "the answer to a placement cannot be read");
             Outcome::Unknown
         })
@@ -160,21 +161,27 @@ impl BinanceAccount {
         };
         let row: wire::Order<'_> =
             serde_json::from_slice(&body).map_err(|_| unreadable("order", &body))?;
-        self.order_answer(&row, listed).map_err(|error| {
+        let named = |report: &OrderReport| {
+            id == report.client_id.to_string() || id == report.venue_id.to_string()
+        };
+        self.order_answer(&row, listed, named).map_err(|error| {
             tracing::warn!(%error, "an order cannot be read");
             Outcome::Unknown
         })
     }
 
+    /// An answer about another order than the one asked for is none.
     fn order_answer(
         &self,
         row: &wire::Order<'_>,
         listed: &Listed,
+        is_named: impl Fn(&OrderReport) -> bool,
     ) -> Result<Answer, parse::Unreadable> {
         if row.symbol != listed.text.as_str() {
             return Err(parse::Unreadable::Instrument);
         }
         match parse::order(row, listed, self.installation)? {
+            Seen::Own(report) if !is_named(&report) => Err(parse::Unreadable::Order),
             Seen::Own(report) => {
                 self.owners().put(report.instrument, report.venue_id, Some(report.client_id));
                 let fills = parse::order_fills(row, &report, listed)?;

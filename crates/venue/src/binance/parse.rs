@@ -32,6 +32,10 @@ pub(super) enum Unreadable {
     Candle,
     #[error("an instrument that is not in the catalogue")]
     Instrument,
+    #[error("another order than the one asked for")]
+    Order,
+    #[error("an execution that does not tell its fee or its side of the book")]
+    Execution,
 }
 
 /// An order is ours, or somebody else's.
@@ -308,11 +312,15 @@ fn stream_fill(
         Some(text) => Quote::parse(text)?,
         None => worth(price, qty, listed)?,
     };
-    let fee = match &row.commission_asset {
-        Some(asset) => fee(row.commission.unwrap_or("0"), asset, price, listed)?,
+    let fee = match (&row.commission_asset, row.commission) {
+        (Some(asset), Some(amount)) => fee(amount, asset, price, listed)?,
         // No asset is named when nothing was taken.
-        None => fee("0", listed.quote().as_str(), price, listed)?,
+        (None, amount) if Amount::parse(amount.unwrap_or("0"))?.is_zero() => {
+            fee("0", listed.quote().as_str(), price, listed)?
+        }
+        (Some(_) | None, _) => return Err(Unreadable::Execution),
     };
+    let is_maker = row.is_maker.ok_or(Unreadable::Execution)?;
     Ok(Fill {
         trade_id: TradeId::new(u128::try_from(row.trade_id).map_err(|_| Unreadable::Number)?),
         client_id,
@@ -323,7 +331,7 @@ fn stream_fill(
         qty,
         quote,
         fee,
-        liquidity: liquidity(row.is_maker),
+        liquidity: liquidity(is_maker),
         at: Timestamp::from_ms(row.time),
     })
 }

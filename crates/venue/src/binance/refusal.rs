@@ -34,6 +34,12 @@ const BAN_DEFAULT: Millis = Millis::from_secs(120);
 /// After the exchange's firewall has refused a request.
 const FIREWALL_WAIT: Millis = Millis::from_secs(300);
 
+/// Letters of an error's text that are kept, and bytes of it that are looked at.
+const TEXT_MAX: usize = 300;
+const TEXT_READ: usize = 1200;
+/// Our client order ids have at most 36 letters, keys and signatures 64 or more.
+const LONG_WORD: usize = 37;
+
 /// Reads an answer. `now` is the venue's time.
 pub(super) fn word(answer: &HttpAnswer, now: Timestamp) -> Word {
     if (200..300).contains(&answer.status) {
@@ -119,7 +125,24 @@ fn order_window_end(text: &str, now: Timestamp) -> Timestamp {
 }
 
 pub(super) fn refusal(code: i32, text: &str) -> Refusal {
-    Refusal { reason: reason(code, text), code, text: text.chars().take(300).collect() }
+    Refusal { reason: reason(code, text), code, text: shown(text) }
+}
+
+/// The text for people's eyes, at most 300 letters. Whatever answers may repeat what it was sent: words
+/// as long as keys and signatures are left out.
+fn shown(text: &str) -> String {
+    let is_of_key = |letter: char| letter.is_ascii_alphanumeric() || "+/=_-%".contains(letter);
+    let mut shown = String::new();
+    let mut rest = text.get(..text.floor_char_boundary(TEXT_READ)).unwrap_or_default();
+    while !rest.is_empty() {
+        let end = rest.find(|letter| !is_of_key(letter)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        shown.push_str(if LONG_WORD <= word.len() { "…" } else { word });
+        let mut letters = after.chars();
+        shown.extend(letters.next());
+        rest = letters.as_str();
+    }
+    shown.chars().take(TEXT_MAX).collect()
 }
 
 fn reason(code: i32, text: &str) -> RefusalReason {

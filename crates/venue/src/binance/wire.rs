@@ -464,7 +464,7 @@ pub(super) struct ExecutionReport<'a> {
     #[serde(rename = "t")]
     pub(super) trade_id: i64,
     #[serde(rename = "m", default)]
-    pub(super) is_maker: bool,
+    pub(super) is_maker: Option<bool>,
     #[serde(rename = "Z")]
     pub(super) executed_quote: &'a str,
     #[serde(rename = "Y", default)]

@@ -1,11 +1,11 @@
 //! Requests: one client, the bytes sent as they were signed, limits on time and size, and errors told
 //! apart by whether the request may have left.
 
-use std::{error::Error as _, io, time::Duration};
+use std::{error::Error as _, fmt, io, sync::Arc, time::Duration};
 
 use reqwest::{
     Client, Method, Url,
-    header::{CONTENT_TYPE, HeaderMap, HeaderValue},
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
     redirect, retry,
 };
 
@@ -47,7 +47,6 @@ pub enum BodySize {
 }
 
 /// One request. The query is sent byte for byte.
-#[derive(Debug)]
 pub struct HttpRequest<'a> {
     pub method: Method,
     /// Scheme, host and path.
@@ -127,8 +126,27 @@ impl HttpFault {
 /// The client of one venue.
 #[derive(Debug, Clone)]
 pub struct Http {
-    client: Client,
+    way: Way,
     limits: HttpLimits,
+}
+
+/// Where requests go.
+#[derive(Clone)]
+enum Way {
+    Network(Client),
+    Door(Door),
+}
+
+/// Takes requests in this process, each with the text of its key, in the place of a network.
+pub type Door =
+    Arc<dyn Fn(&HttpRequest<'_>, Option<&str>) -> Result<DoorAnswer, HttpFault> + Send + Sync>;
+
+/// What a door answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoorAnswer {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
 }
 
 impl Http {
@@ -148,7 +166,12 @@ impl Http {
             .user_agent(concat!("tranche/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|_| HttpFault::Malformed)?;
-        Ok(Self { client, limits })
+        Ok(Self { way: Way::Network(client), limits })
+    }
+
+    /// A client that never touches a network.
+    pub fn through(door: Door) -> Self {
+        Self { way: Way::Door(door), limits: HttpLimits::default() }
     }
 
     pub async fn send(&self, request: HttpRequest<'_>) -> Result<HttpAnswer, HttpFault> {
@@ -156,8 +179,14 @@ impl Http {
             BodySize::Usual => (8 << 20, self.limits.total),
             BodySize::Large => (64 << 20, self.limits.total_large),
         };
-        let built = self.build(request, total)?;
-        let mut response = self.client.execute(built).await.map_err(|error| fault(&error))?;
+        let client = match &self.way {
+            Way::Network(client) => client,
+            Way::Door(door) => {
+                return door(&request, request.key.map(|(_, key)| key.expose())).map(Into::into);
+            }
+        };
+        let built = build(client, request, total)?;
+        let mut response = client.execute(built).await.map_err(|error| fault(&error))?;
         let status = response.status().as_u16();
         let headers = std::mem::take(response.headers_mut());
         let mut body = Vec::new();
@@ -169,32 +198,60 @@ impl Http {
         }
         Ok(HttpAnswer { status, headers, body })
     }
+}
 
-    fn build(
-        &self,
-        request: HttpRequest<'_>,
-        total: Duration,
-    ) -> Result<reqwest::Request, HttpFault> {
-        let text = match request.query.as_str() {
-            "" => request.address,
-            query => format!("{}?{query}", request.address),
-        };
-        let url = Url::parse(&text).map_err(|_| HttpFault::Malformed)?;
-        // What was signed must be what is sent: a URL library may not touch it.
-        if url.query().unwrap_or_default() != request.query {
-            return Err(HttpFault::Malformed);
-        }
-        let mut builder = self.client.request(request.method, url).timeout(total);
-        if let Some((name, key)) = request.key {
-            let mut value =
-                HeaderValue::from_str(key.expose()).map_err(|_| HttpFault::Malformed)?;
-            value.set_sensitive(true);
-            builder = builder.header(name, value);
-        }
-        if let Some(body) = request.body {
-            builder = builder.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
-        }
-        builder.build().map_err(|_| HttpFault::Malformed)
+fn build(
+    client: &Client,
+    request: HttpRequest<'_>,
+    total: Duration,
+) -> Result<reqwest::Request, HttpFault> {
+    let text = match request.query.as_str() {
+        "" => request.address,
+        query => format!("{}?{query}", request.address),
+    };
+    let url = Url::parse(&text).map_err(|_| HttpFault::Malformed)?;
+    // What was signed must be what is sent: a URL library may not touch it.
+    if url.query().unwrap_or_default() != request.query {
+        return Err(HttpFault::Malformed);
+    }
+    let mut builder = client.request(request.method, url).timeout(total);
+    if let Some((name, key)) = request.key {
+        let mut value = HeaderValue::from_str(key.expose()).map_err(|_| HttpFault::Malformed)?;
+        value.set_sensitive(true);
+        builder = builder.header(name, value);
+    }
+    if let Some(body) = request.body {
+        builder = builder.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
+    }
+    builder.build().map_err(|_| HttpFault::Malformed)
+}
+
+/// Query and body hold the signature: they are not shown.
+impl fmt::Debug for HttpRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpRequest")
+            .field("method", &self.method)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Network(_) => "Network",
+            Self::Door(_) => "Door",
+        })
+    }
+}
+
+impl From<DoorAnswer> for HttpAnswer {
+    fn from(answer: DoorAnswer) -> Self {
+        let DoorAnswer { status, headers, body } = answer;
+        let headers = headers.into_iter().filter_map(|(name, value)| {
+            Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?))
+        });
+        Self { status, headers: headers.collect(), body }
     }
 }
 
@@ -280,12 +337,23 @@ mod tests {
     #[test]
     fn a_query_is_sent_as_it_was_signed_or_not_at_all() {
         let http = Http::new(HttpLimits::default()).unwrap();
+        let Way::Network(client) = &http.way else { panic!("no network") };
         let encoded = "symbol=%E6%B5%8B%E8%AF%95USDT&symbols=%5B%22A%22%5D&signature=a%2Bb%2F%3D";
-        let build = |query| http.build(request(query), Duration::from_secs(1));
+        let build = |query| build(client, request(query), Duration::from_secs(1));
 
         assert_eq!(build(encoded).unwrap().url().query(), Some(encoded));
         assert_eq!(build("symbol=测试").err(), Some(HttpFault::Malformed));
         assert_eq!(build("a=b c").err(), Some(HttpFault::Malformed));
+    }
+
+    #[test]
+    fn a_request_shows_neither_query_nor_body() {
+        let signed = HttpRequest { body: Some("c=d".to_owned()), ..request("signature=ab") };
+
+        let shown = format!("{signed:?}");
+
+        assert!(shown.contains("/api/v3/order"));
+        assert!(!shown.contains("signature") && !shown.contains("c=d"), "{shown}");
     }
 
     #[test]
