@@ -8,7 +8,6 @@ use tranche_model::{
 
 use crate::{
     error::StoreError,
-    leases::now_sql,
     sql::{Cells, Statement},
     store::Store,
 };
@@ -80,34 +79,6 @@ impl Store {
             }
         }
         Ok(open)
-    }
-
-    /// Says no to a command that its account's owner cannot even read, so that it does not stay open for
-    /// ever. False when it has a verdict, or while another process has the account's lease: that one may
-    /// be able to.
-    pub async fn refuse(
-        &self,
-        account: AccountId,
-        command: CommandId,
-        reason: &str,
-    ) -> Result<bool, StoreError> {
-        let mut tx = self.write.begin().await?;
-        let now = now_sql(tx.is_postgres());
-        let text = format!(
-            "INSERT INTO verdicts (account, command, seq, accepted, reason) \
-             SELECT account, $2, seq, 0, $3 FROM accounts WHERE account = $1 AND NOT EXISTS \
-             (SELECT 1 FROM leases WHERE leases.account = accounts.account \
-             AND owner <> $4 AND {now} < expires_at) ON CONFLICT DO NOTHING"
-        );
-        let verdict = Statement::composed(text).bind(account).bind(command);
-        if tx.run(verdict.bind(reason).bind(self.owner.as_str())).await? == 0 {
-            return Ok(false);
-        }
-        let answered =
-            Statement::new("UPDATE commands SET answered = 1 WHERE account = $1 AND command = $2");
-        tx.run(answered.bind(account).bind(command)).await?;
-        tx.commit().await?;
-        Ok(true)
     }
 
     /// What became of a command; `None` while nobody knows. Also when the answer to the commit that

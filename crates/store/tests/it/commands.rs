@@ -13,7 +13,6 @@ contract! {
     commands_are_taken_in_order_and_answered_once,
     same_command_again_is_one_command,
     command_from_another_process_is_seen,
-    unreadable_command_is_refused_by_the_owner_only,
     bots_keep_every_version_of_their_settings,
     numbers_of_bots_are_not_given_twice,
     users_have_one_name_each,
@@ -77,25 +76,6 @@ async fn command_from_another_process_is_seen(bench: &Bench) {
 
     let open = engine.open_commands(&[AccountId::new(1)]).await.unwrap();
     assert_eq!(open[0].command, command(u128::MAX, 1));
-}
-
-async fn unreadable_command_is_refused_by_the_owner_only(bench: &Bench) {
-    let store = bench.open().await;
-    add_paper(&store, 1).await;
-    let (account, id) = (AccountId::new(1), CommandId::new(5));
-    store.submit(&command(5, 1)).await.unwrap();
-    let other = bench.open_beside("other", Millis::from_secs(15)).await;
-    store.lease(&[account]).await.unwrap();
-
-    assert_eq!(other.refuse(account, id, "unreadable").await, Ok(false));
-    assert_eq!(store.verdict(account, id).await, Ok(None));
-    assert_eq!(store.refuse(account, id, "unreadable").await, Ok(true));
-    assert_eq!(store.refuse(account, id, "again").await, Ok(false));
-
-    let verdict = VerdictRow { command: id, verdict: Err("unreadable".to_owned()) };
-    assert_eq!(store.verdict(account, id).await, Ok(Some(verdict)));
-    assert_eq!(store.open_commands(&[account]).await, Ok(Vec::new()));
-    assert_eq!(store.verify().await, Ok(Vec::new()));
 }
 
 async fn bots_keep_every_version_of_their_settings(bench: &Bench) {
