@@ -16,6 +16,8 @@ const STREAM: [&str; 5] = ["bench", "--package", "tranche-engine", "--bench", "s
 const WAITING: [&str; 5] = ["bench", "--package", "tranche-lab", "--bench", "waiting"];
 const SWEEP: [&str; 5] = ["bench", "--package", "tranche-lab", "--bench", "sweep"];
 const PEERS: &str = "bench/peers/compare.py";
+const START: [&str; 5] = ["bench", "--package", "tranche-engine", "--bench", "start"];
+const SERVE: [&str; 5] = ["bench", "--package", "tranche", "--bench", "serve"];
 const GROUP: [&str; 5] = ["bench", "--package", "tranche-store", "--bench", "group"];
 
 pub(crate) fn bench() -> Result<(), String> {
@@ -40,12 +42,22 @@ pub(crate) fn bench() -> Result<(), String> {
     let group = target.join("group.json");
     let path = group.display().to_string();
     cargo(&[&GROUP[..], &["--", "--json", &path]].concat())?;
+    say("==> a start after a kill");
+    let start = target.join("start.json");
+    let path = start.display().to_string();
+    cargo(&[&START[..], &["--", "--json", &path]].concat())?;
+    say("==> a day of a server");
+    let serve = target.join("serve.json");
+    let path = serve.display().to_string();
+    cargo(&[&SERVE[..], &["--", "--json", &path]].concat())?;
     let mut figures = Figures::default();
     figures.read_criterion(&target.join("criterion"))?;
     figures.read_json(&waiting)?;
     figures.read_json(&sweep)?;
     figures.read_json(&stream)?;
     figures.read_json(&group)?;
+    figures.read_json(&start)?;
+    figures.read_json(&serve)?;
     say("==> engines of others");
     if let Some(compared) = compare(&peers) {
         figures.read_json(&compared)?;

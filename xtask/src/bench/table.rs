@@ -234,9 +234,12 @@ the same run. \"Cost\" is the time or memory of ours over that of what stands be
 number that the design aims at; one that is not met says so.
 ";
 
+/// A title, what it is about, and its rows.
+type Section = (&'static str, &'static str, &'static [Row]);
+
 pub(crate) fn page(figures: &Figures, machine: &str) -> String {
     let mut page = format!("{HEAD}\nMachine: {machine}.\n");
-    let sections: [(&str, &str, &[Row]); 14] = [
+    let sections: [Section; 11] = [
         (
             "One account's step",
             "An account with one bot and six resting orders; a step gives intents, calls, watches and \
@@ -288,31 +291,8 @@ pub(crate) fn page(figures: &Figures, machine: &str) -> String {
              shows otherwise is how long it waits for its turn.",
             &STREAM,
         ),
-        (
-            "Group commit",
-            "Callers that each commit an input with its journal row, a state of 400 bytes and an order, \
-             one after the other, each for an account of its own. Beside it: as many callers with the \
-             same bytes before a bare file, where what waits is appended at once and brought to the \
-             disk; and one caller with a page. Both are measured right before and right behind.",
-            &durable::STORE,
-        ),
-        (
-            "A start after a kill",
-            "100,000 paper bots in a SQLite file, a hundred on an account. Half of them have an open \
-             deal with two resting orders, the others wait for a price. The process that wrote them was \
-             killed. From opening the file on.",
-            &durable::START,
-        ),
-        (
-            "A server",
-            "The real `tranche serve` beside `tranche simserver`. At rest it has a paper account and no \
-             bot; ready is what `/readyz` says. Then a day passes in minutes, with twelve bots: the \
-             growth is the slope of the line through its resident memory, without the first two fifths \
-             of the day, in which caches fill.",
-            &durable::SERVER,
-        ),
     ];
-    for (title, about, rows) in sections {
+    for (title, about, rows) in sections.into_iter().chain(durable::SECTIONS) {
         write_section(&mut page, figures, (title, about), rows);
     }
     page
