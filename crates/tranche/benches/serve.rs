@@ -10,6 +10,7 @@
     clippy::disallowed_methods,
     clippy::expect_used,
     clippy::float_arithmetic,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a benchmark: its input is its own, and it looks at the clock"
@@ -66,7 +67,7 @@ fn idle(folder: &Path, figures: &mut BTreeMap<String, f64>) {
         serve.end();
     }
     starts.sort_unstable();
-    put(figures, "serve/start", starts.get(STARTS / 2).unwrap().as_nanos() as f64);
+    put(figures, "serve/start", starts[STARTS / 2].as_nanos() as f64);
     let serve = Serve::start(folder, &exchange, &[]);
     sleep(IDLE);
     put(figures, "serve/idle", serve.resident());
@@ -116,7 +117,7 @@ fn line(points: &[(f64, f64)]) -> (f64, f64) {
 
 /// Settings that trade often, each bot's a little other.
 fn bot(folder: &Path, number: u32) -> String {
-    let pair = PAIRS.get(number as usize % PAIRS.len()).unwrap();
+    let pair = PAIRS[number as usize % PAIRS.len()];
     let text = format!(
         "name = \"bot-{number}\"\npairs = [\"{pair}\"]\nbase_order_volume = \"100\"\n\
          safety_order_volume = \"100\"\nsafety_order_step_pct = \"0.{step}\"\n\
