@@ -38,7 +38,7 @@ impl Fees {
 
     pub(super) fn learned(&mut self, account: AccountId, rates: FeeRates, now: Timestamp) {
         self.known.insert(account, rates);
-        self.day = self.day.or(Some(now.utc_day()));
+        self.day = self.day.or_else(|| Some(now.utc_day()));
     }
 
     pub(super) fn failed(&mut self, now: Timestamp) {
