@@ -9,7 +9,7 @@ use tranche_model::{
     money::{Amount, Price, Qty},
     time::Millis,
 };
-use tranche_store::{Listing, PriceRow, StoreError, UsedWeight};
+use tranche_store::{BalancesNote, Listing, Notes, PriceRow, StoreError, UsedWeight};
 
 use crate::bench::{Bench, NOW, add_paper, contract};
 
@@ -18,6 +18,7 @@ contract! {
     balances_are_the_last_ones_told,
     older_price_replaces_no_newer_one,
     used_weight_outlives_a_restart,
+    notes_are_written_together_or_not_at_all,
 }
 
 async fn instrument_keeps_its_number_for_ever(bench: &Bench) {
@@ -133,4 +134,59 @@ fn balance(asset: &str, free: &str) -> Balance {
         free: Amount::parse(free).unwrap(),
         locked: Amount::parse("0").unwrap(),
     }
+}
+
+async fn notes_are_written_together_or_not_at_all(bench: &Bench) {
+    let store = bench.open().await;
+    add_paper(&store, 1).await;
+    add_paper(&store, 2).await;
+    let of = |account, listing, balances| BalancesNote {
+        account: AccountId::new(account),
+        balances,
+        listing,
+        at: NOW,
+    };
+    let weight = UsedWeight {
+        venue: "binance".to_owned(),
+        address: "default".to_owned(),
+        span: "1M".to_owned(),
+        began_at: NOW,
+        used: 120,
+        banned_until: None,
+    };
+    let price = |text: &str| PriceRow {
+        instrument: InstrumentId::new(0),
+        price: Price::parse(text).unwrap(),
+        at: NOW,
+    };
+    let notes = Notes {
+        balances: vec![
+            of(1, Listing::Complete, vec![balance("BTC", "2"), balance("USDT", "5")]),
+            of(2, Listing::Partial, vec![balance("USDT", "7")]),
+        ],
+        venue: "binance".to_owned(),
+        prices: vec![price("60000")],
+        weight: Some(weight.clone()),
+    };
+    store.put_notes(&notes).await.unwrap();
+    store.put_notes(&Notes::default()).await.unwrap();
+
+    // One of the accounts is not there: nothing is written.
+    let next = Notes {
+        balances: vec![
+            of(1, Listing::Complete, vec![balance("USDT", "6")]),
+            of(9, Listing::Partial, vec![balance("USDT", "1")]),
+        ],
+        venue: "binance".to_owned(),
+        prices: vec![price("61000")],
+        weight: Some(UsedWeight { used: 180, ..weight.clone() }),
+    };
+    assert!(store.put_notes(&next).await.is_err());
+
+    let held = store.balances(AccountId::new(1)).await.unwrap();
+    assert_eq!(held, [(balance("BTC", "2"), NOW), (balance("USDT", "5"), NOW)]);
+    let held = store.balances(AccountId::new(2)).await.unwrap();
+    assert_eq!(held, [(balance("USDT", "7"), NOW)]);
+    assert_eq!(store.prices("binance").await.unwrap(), [price("60000")]);
+    assert_eq!(store.weights().await.unwrap(), [weight]);
 }

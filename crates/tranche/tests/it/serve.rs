@@ -25,7 +25,12 @@ pub(crate) struct Bots {
 
 impl Bots {
     pub(crate) fn start(place: &Place, exchange: &Server) -> Self {
-        let line = format!("serve --data-dir data --health 127.0.0.1:0 {}", exchange.flags());
+        Self::start_with(place, exchange, "")
+    }
+
+    pub(crate) fn start_with(place: &Place, exchange: &Server, flags: &str) -> Self {
+        let at = exchange.flags();
+        let line = format!("serve --data-dir data --health 127.0.0.1:0 {at} {flags}");
         let mut command = place.command(&line);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
@@ -196,6 +201,13 @@ fn account_shows_what_the_exchange_told_last_and_how_long_ago() {
         told.contains("balance     BTC ") && told.contains("USDT at the price 60000"),
         "{told}"
     );
+
+    // What is said at the start counts more than what the exchange says.
+    let bots = Bots::start_with(&place, &exchange, "--fee 0.3%,0.5%");
+    until(&place, "account show main --json --data-dir data", |shown| {
+        shown["fees"]["maker"] == "0.003" && shown["fees"]["taker"] == "0.005"
+    });
+    bots.end();
 }
 
 /// A bot on a pair that the exchange has closed, and what lets the market trade.
@@ -305,6 +317,30 @@ fn a_database_that_takes_no_writes_is_not_ready() {
     while bots.get("/readyz").0 != 200 {
         assert!(end.lasts(), "{}", bots.get("/readyz").1);
         thread::sleep(Duration::from_millis(100));
+    }
+    bots.end();
+}
+
+#[test]
+fn a_key_that_the_exchange_refuses_is_seen_by_who_watches() {
+    let (place, exchange) = place("serve-bad-key");
+    let bots = Bots::start(&place, &exchange);
+    let key = [("TRANCHE_KEY", KEY), ("TRANCHE_SECRET", "not the secret")];
+    assert_eq!(place.run_with("account add main --data-dir data", &key).code, Some(0));
+
+    // What two rules for alerts look at.
+    let end = Patience::of(Duration::from_secs(30));
+    loop {
+        let metrics = bots.get("/metrics").1;
+        let has = |line: &str| metrics.lines().any(|told| told == line);
+        if has("tranche_accounts{state=\"key_invalid\"} 1")
+            && has("tranche_account_ready{account=\"2\"} 0")
+            && has("tranche_account_ready{account=\"1\"} 1")
+        {
+            break;
+        }
+        assert!(end.lasts(), "{metrics}");
+        thread::sleep(Duration::from_millis(200));
     }
     bots.end();
 }
