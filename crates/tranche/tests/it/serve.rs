@@ -261,6 +261,42 @@ fn a_new_day_compares_accounts_and_a_pair_that_opens_again_is_traded() {
 }
 
 #[test]
+fn a_pair_that_the_exchange_adds_can_be_traded_without_a_restart() {
+    let place = Place::new("serve-added");
+    place.write("bot.toml", &BOT.replace("BTC/USDT", "ETH/USDT"));
+    let flags = format!("--market generated --speed 0 --key {KEY} --secret {SECRET}");
+    let exchange = Server::start_line(&place, &format!("{flags} --symbol BTC/USDT"));
+    // The list is read with the new day, which begins soon.
+    let day = 86_400_000;
+    let now = exchange.get("/state")["time"].as_i64().unwrap();
+    let skew = format!(r#"{{"ms":{}}}"#, day - now.rem_euclid(day) - 20_000);
+    exchange.control("/skew", &skew);
+    let bots = Bots::start(&place, &exchange);
+    let create = "bot create bot.toml --wait 30s --data-dir data";
+    place.run(create).refuses(&["ETH/USDT"]);
+
+    let address = exchange.address().to_owned();
+    drop(exchange);
+    let flags = format!("{flags} --symbol BTC/USDT,ETH/USDT");
+    let exchange = Server::start_at(&place, &address, &flags);
+    exchange.control("/skew", &skew);
+
+    let end = Patience::of(Duration::from_mins(1));
+    while place.run(create).code != Some(0) {
+        assert!(end.lasts(), "{}", place.run(create).err);
+        thread::sleep(Duration::from_secs(1));
+    }
+    let tick = r#"{"symbol":"ETHUSDT","price":"3000","qty":"50"}"#;
+    let bot = place.run("bot list --json --data-dir data").json();
+    let bot = bot.as_array().unwrap().last().unwrap()["bot"].as_u64().unwrap();
+    until(&place, &format!("bot show {bot} --json --data-dir data"), |shown| {
+        exchange.control("/tick", tick);
+        shown["deals"][0]["orders"].as_array().is_some_and(|orders| orders.len() == 3)
+    });
+    bots.end();
+}
+
+#[test]
 fn a_pair_that_opens_again_is_traded_soon() {
     let (place, exchange) = closed_pair("serve-reopened");
     let bots = Bots::start(&place, &exchange);

@@ -28,7 +28,11 @@ impl Server {
     }
 
     pub(crate) fn start_line(place: &Place, flags: &str) -> Self {
-        let mut command = place.command(&format!("simserver --listen 127.0.0.1:0 {flags}"));
+        Self::start_at(place, "127.0.0.1:0", flags)
+    }
+
+    pub(crate) fn start_at(place: &Place, listen: &str, flags: &str) -> Self {
+        let mut command = place.command(&format!("simserver --listen {listen} {flags}"));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut value = |name: &str| {
