@@ -4,10 +4,13 @@
 //! leave a detail open, the file that fills it in says so.
 
 mod account;
+mod amend;
 pub(crate) mod api;
 pub mod dialect;
 mod gate;
 mod info;
+mod list_form;
+mod lists;
 mod market;
 mod op;
 mod order_form;

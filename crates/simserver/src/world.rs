@@ -31,6 +31,7 @@ mod events;
 pub(crate) mod hub;
 pub(crate) mod ids;
 pub(crate) mod limits;
+pub(crate) mod lists;
 pub(crate) mod reads;
 pub(crate) mod records;
 mod streams;
@@ -242,13 +243,14 @@ impl World {
 
     /// Tells everyone what changed on the exchange since the last time.
     pub(crate) fn settle(&mut self) {
+        let notes = self.exchange.take_notes();
         let events = self.exchange.take_events();
-        if events.is_empty() {
+        if events.is_empty() && notes.is_empty() {
             self.tell_best();
             return;
         }
         let now = self.now();
-        self.tell_private(events, now);
+        self.tell_private(events, notes, now);
         self.tell_best();
         if !self.holds_events {
             self.hub.flush();

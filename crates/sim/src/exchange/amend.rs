@@ -17,7 +17,7 @@ use tranche_model::{
 use super::{
     Exchange,
     check::{Facts, not_amended, too_many_digits, unknown_order},
-    condition::{Condition, Note, Stage},
+    condition::{Condition, Ending, Note, Stage},
     order::{Draft, Number, Order},
 };
 
@@ -41,7 +41,7 @@ impl Exchange {
         let order = self.open_number(account, id)?.ok_or_else(unknown_order)?;
         self.check_amendment(&order, amendment)?;
         if amendment.qty <= order.executed {
-            self.close(order.number, OrderStatus::Expired, now);
+            self.close_for(order.number, OrderStatus::Expired, Some(Ending::Amended), now);
         } else {
             let other = self.partner(order.number);
             self.shrink(&order, amendment, now);

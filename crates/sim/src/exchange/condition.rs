@@ -76,6 +76,8 @@ pub enum Ending {
     WorkingEnded,
     /// When its turn came, a rule or want of funds forbade it.
     Rejected,
+    /// It was made no larger than what it had traded.
+    Amended,
 }
 
 /// What the events alone do not tell. Each stands before the event of its place.

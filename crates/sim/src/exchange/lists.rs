@@ -21,7 +21,7 @@ use super::{
         Checked, Facts, bad_combination, bad_prices, bad_symbol, duplicate, locked_asset, poor,
         unknown_order,
     },
-    condition::{Condition, Note, Stage, Trigger},
+    condition::{Condition, Note, Stage, Trigger, TriggerKind},
     ledger::Entry,
     order::{Draft, Number, Order},
 };
@@ -426,13 +426,18 @@ fn is_above(leg: &Leg) -> bool {
     leg.trigger.map_or(side == Side::Sell, |trigger| trigger.is_above(side))
 }
 
-/// Whether the upper order is above the last price, and the lower one below.
+/// Whether the upper order is above the last price, and the lower one below: a stop with its trigger, a
+/// limited take profit with its limit.
 fn in_order(legs: &[Leg; 2], last: Option<Price>) -> Result<(), Refusal> {
     let [one, two] = legs;
     let (above, below) = if is_above(one) { (one, two) } else { (two, one) };
-    let at = |leg: &Leg| match leg.trigger {
-        Some(trigger) => trigger.price,
-        None => leg.request.kind.price(),
+    let at = |leg: &Leg| {
+        let limit = leg.request.kind.price();
+        match leg.trigger.map(|trigger| (trigger.kind, trigger.price)) {
+            Some((TriggerKind::StopLoss, price)) => price,
+            Some((TriggerKind::TakeProfit, price)) => limit.or(price),
+            None => limit,
+        }
     };
     let prices: Vec<_> = [at(below), last, at(above)].into_iter().flatten().collect();
     if prices.is_sorted_by(|lower, higher| lower < higher) { Ok(()) } else { Err(bad_prices()) }

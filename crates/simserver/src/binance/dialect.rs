@@ -184,7 +184,7 @@ impl Dialect {
         // A cancel of ours has an id of its own.
         world.records.cancel_id = Some(world.names.draw());
         let (told, meanings) = world.units(account, events);
-        let written = world.write_private(told, now).into_iter();
+        let written = world.write_private(told, Vec::new(), now).into_iter();
         let texts = written
             .map(|(_, event)| json!({"subscriptionId": account.get(), "event": event}).to_string());
         texts.zip(meanings).map(|(text, means)| Written { text, means }).collect()
@@ -336,7 +336,7 @@ impl World {
                 rows.collect()
             }
             (Op::MyTrades { symbol, order, from_id, span }, Answer::Trades(fills)) => {
-                trade_rows(symbol, fills, (*order, *from_id), *span)
+                trade_rows((symbol, &|_| Value::from(-1)), fills, (*order, *from_id), *span)
             }
             (Op::Account { omits_zero }, Answer::Balances(balances)) => {
                 self.account_shown(asked.key.as_ref()?, (balances.clone(), *omits_zero), now)

@@ -21,6 +21,16 @@ use super::{
 /// Minutes of the mean price that filters name. The exchange's reference is the last price: zero.
 const MEAN_MINUTES: u32 = 0;
 
+const ORDER_TYPES: [&str; 7] = [
+    "LIMIT",
+    "LIMIT_MAKER",
+    "MARKET",
+    "STOP_LOSS",
+    "STOP_LOSS_LIMIT",
+    "TAKE_PROFIT",
+    "TAKE_PROFIT_LIMIT",
+];
+
 impl World {
     pub(super) fn exchange_info(
         &self,
@@ -104,15 +114,15 @@ fn instrument(instrument: &Instrument, rule: SelfTradePrevention) -> Value {
         "quoteAssetPrecision": instrument.quote_precision,
         "baseCommissionPrecision": 8,
         "quoteCommissionPrecision": 8,
-        "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET"],
+        "orderTypes": ORDER_TYPES,
         "icebergAllowed": false,
-        "ocoAllowed": false,
-        "otoAllowed": false,
+        "ocoAllowed": true,
+        "otoAllowed": true,
         "opoAllowed": false,
         "quoteOrderQtyMarketAllowed": true,
-        "allowTrailingStop": false,
+        "allowTrailingStop": true,
         "cancelReplaceAllowed": true,
-        "amendAllowed": false,
+        "amendAllowed": true,
         "pegInstructionsAllowed": false,
         "isSpotTradingAllowed": true,
         "isMarginTradingAllowed": false,

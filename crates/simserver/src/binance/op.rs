@@ -1,8 +1,11 @@
 //! A request that is well formed: every parameter read, nothing looked up yet.
 
-use crate::world::{candles::Interval, records::OrderRef};
+use tranche_model::money::Qty;
+
+use crate::world::{candles::Interval, lists::ListRef, records::OrderRef};
 
 use super::{
+    list_form::{self, ListForm},
     order_form::{self, OrderForm},
     params::Params,
     refused::Refused,
@@ -13,32 +16,108 @@ use super::{
 pub(super) enum Op {
     Ping,
     Time,
-    ExchangeInfo { symbols: Option<Vec<String>>, status: Option<String> },
-    Depth { symbol: String, limit: usize },
-    Trades { symbol: String, limit: usize },
-    AggTrades { symbol: String, from_id: Option<u64>, span: Span },
-    Klines { symbol: String, interval: Interval, span: Span },
-    AvgPrice { symbol: String },
-    Ticker24 { symbols: Option<Vec<String>>, is_mini: bool, is_single: bool },
-    TickerPrice { symbols: Option<Vec<String>>, is_single: bool },
-    TickerBook { symbols: Option<Vec<String>>, is_single: bool },
+    ExchangeInfo {
+        symbols: Option<Vec<String>>,
+        status: Option<String>,
+    },
+    Depth {
+        symbol: String,
+        limit: usize,
+    },
+    Trades {
+        symbol: String,
+        limit: usize,
+    },
+    AggTrades {
+        symbol: String,
+        from_id: Option<u64>,
+        span: Span,
+    },
+    Klines {
+        symbol: String,
+        interval: Interval,
+        span: Span,
+    },
+    AvgPrice {
+        symbol: String,
+    },
+    Ticker24 {
+        symbols: Option<Vec<String>>,
+        is_mini: bool,
+        is_single: bool,
+    },
+    TickerPrice {
+        symbols: Option<Vec<String>>,
+        is_single: bool,
+    },
+    TickerBook {
+        symbols: Option<Vec<String>>,
+        is_single: bool,
+    },
     Place(OrderForm),
     TestOrder(OrderForm),
-    Cancel { symbol: String, cancel: CancelForm },
-    CancelAll { symbol: String },
+    Cancel {
+        symbol: String,
+        cancel: CancelForm,
+    },
+    CancelAll {
+        symbol: String,
+    },
     Replace(Box<ReplaceForm>),
-    Amend { symbol: String },
-    Order { symbol: String, wanted: OrderRef },
-    OpenOrders { symbol: Option<String> },
-    AllOrders { symbol: String, from_id: Option<u64>, span: Span },
-    MyTrades { symbol: String, order: Option<u64>, from_id: Option<u64>, span: Span },
-    Account { omits_zero: bool },
-    Commission { symbol: String },
+    Amend {
+        symbol: String,
+        amend: AmendForm,
+    },
+    Amendments {
+        symbol: String,
+        order: u64,
+        from_execution: Option<u64>,
+        limit: usize,
+    },
+    Order {
+        symbol: String,
+        wanted: OrderRef,
+    },
+    OpenOrders {
+        symbol: Option<String>,
+    },
+    AllOrders {
+        symbol: String,
+        from_id: Option<u64>,
+        span: Span,
+    },
+    MyTrades {
+        symbol: String,
+        order: Option<u64>,
+        from_id: Option<u64>,
+        span: Span,
+    },
+    Account {
+        omits_zero: bool,
+    },
+    Commission {
+        symbol: String,
+    },
     OrderCounts,
     Restrictions,
-    OrderList,
-    OrderLists,
-    PlaceList { symbol: String },
+    PlaceList(Box<ListForm>),
+    /// A kind of list that the exchange does not carry.
+    PlaceOpo {
+        symbol: String,
+    },
+    CancelList {
+        symbol: String,
+        wanted: ListRef,
+        own_id: Option<String>,
+    },
+    OrderList {
+        wanted: ListRef,
+    },
+    AllOrderLists {
+        from_id: Option<u64>,
+        span: Span,
+    },
+    OpenOrderLists,
 }
 
 /// A stretch of time and the most rows of an answer.
@@ -54,6 +133,13 @@ pub(super) struct CancelForm {
     pub(super) wanted: OrderRef,
     pub(super) own_id: Option<String>,
     pub(super) only: Option<CancelOnly>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AmendForm {
+    pub(super) wanted: OrderRef,
+    pub(super) own_id: Option<String>,
+    pub(super) qty: Qty,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,8 +208,13 @@ impl Op {
             Endpoint::Cancel => cancel_one(params),
             Endpoint::CancelAll => symbol_only(params).map(|symbol| Self::CancelAll { symbol }),
             Endpoint::Replace => replace(params).map(|form| Self::Replace(Box::new(form))),
-            Endpoint::Amend => Ok(Self::Amend { symbol: params.symbol()? }),
-            Endpoint::PlaceList => Ok(Self::PlaceList { symbol: params.symbol()? }),
+            Endpoint::Amend => amend(params),
+            Endpoint::Amendments => amendments(params),
+            Endpoint::PlaceOco => list_form::oco(params).map(placed_list),
+            Endpoint::PlaceLegacyOco => list_form::legacy_oco(params).map(placed_list),
+            Endpoint::PlaceOto => list_form::oto(params).map(placed_list),
+            Endpoint::PlaceOtoco => list_form::otoco(params).map(placed_list),
+            Endpoint::PlaceOpo => Ok(Self::PlaceOpo { symbol: params.symbol()? }),
             Endpoint::Order => order(params),
             Endpoint::OpenOrders => {
                 params.only(&["symbol"])?;
@@ -140,8 +231,13 @@ impl Op {
             Endpoint::Commission => symbol_only(params).map(|symbol| Self::Commission { symbol }),
             Endpoint::OrderCounts => params.only(&[]).map(|()| Self::OrderCounts),
             Endpoint::Restrictions => params.only(&[]).map(|()| Self::Restrictions),
-            Endpoint::OrderLists => Ok(Self::OrderList),
-            Endpoint::OpenOrderLists => Ok(Self::OrderLists),
+            Endpoint::CancelList => cancel_list(params),
+            Endpoint::OrderList => {
+                params.only(&["orderListId", "origClientOrderId"])?;
+                list_ref(params, "origClientOrderId").map(|wanted| Self::OrderList { wanted })
+            }
+            Endpoint::AllOrderLists => all_order_lists(params),
+            Endpoint::OpenOrderLists => params.only(&[]).map(|()| Self::OpenOrderLists),
         }
     }
 
@@ -153,11 +249,14 @@ impl Op {
             | Self::Cancel { .. }
             | Self::CancelAll { .. }
             | Self::Replace(_)
-            | Self::PlaceList { .. } => (0, 1),
+            | Self::PlaceList(_)
+            | Self::PlaceOpo { .. }
+            | Self::CancelList { .. } => (0, 1),
             Self::TestOrder(form) => reads(if form.with_rates { 20 } else { 1 }),
             Self::Ping | Self::Time | Self::Restrictions => reads(1),
             Self::ExchangeInfo { .. }
             | Self::AllOrders { .. }
+            | Self::AllOrderLists { .. }
             | Self::Account { .. }
             | Self::Commission { .. } => reads(20),
             Self::Depth { limit, .. } => reads(match limit {
@@ -168,9 +267,11 @@ impl Op {
             }),
             Self::Trades { .. } => reads(25),
             Self::Klines { .. } | Self::AvgPrice { .. } => reads(2),
-            Self::Amend { .. } | Self::Order { .. } | Self::OrderList | Self::AggTrades { .. } => {
-                reads(4)
-            }
+            Self::Amend { .. }
+            | Self::Amendments { .. }
+            | Self::Order { .. }
+            | Self::OrderList { .. }
+            | Self::AggTrades { .. } => reads(4),
             Self::Ticker24 { symbols, .. } => reads(match symbols.as_ref().map(Vec::len) {
                 Some(0..=20) => 2,
                 Some(21..=100) => 40,
@@ -182,7 +283,7 @@ impl Op {
             Self::OpenOrders { symbol } => reads(if symbol.is_some() { 6 } else { 80 }),
             Self::MyTrades { order, .. } => reads(if order.is_some() { 5 } else { 20 }),
             Self::OrderCounts => reads(40),
-            Self::OrderLists => reads(6),
+            Self::OpenOrderLists => reads(6),
         }
     }
 }
@@ -229,6 +330,60 @@ fn all_orders(params: &Params) -> Result<Op, Refused> {
     params.only(&["symbol", "orderId", "startTime", "endTime", "limit"])?;
     let (symbol, from_id) = (params.symbol()?, params.number_of("orderId")?);
     Ok(Op::AllOrders { symbol, from_id, span: day(params)? })
+}
+
+fn placed_list(form: ListForm) -> Op {
+    Op::PlaceList(Box::new(form))
+}
+
+fn amend(params: &Params) -> Result<Op, Refused> {
+    params.only(&["symbol", "orderId", "origClientOrderId", "newClientOrderId", "newQty"])?;
+    let wanted = order_ref(params, "orderId", "origClientOrderId")?;
+    params.number("newQty")?;
+    let qty = Qty::parse(params.required("newQty")?)
+        .map_err(|_| Refused::new(-1111, "Parameter 'newQty' has too much precision."))?;
+    let amend = AmendForm { wanted, own_id: params.client_id("newClientOrderId")?, qty };
+    Ok(Op::Amend { symbol: params.symbol()?, amend })
+}
+
+fn amendments(params: &Params) -> Result<Op, Refused> {
+    params.only(&["symbol", "orderId", "fromExecutionId", "limit"])?;
+    params.required("orderId")?;
+    let order = params.number_of("orderId")?.unwrap_or_default();
+    let from_execution = params.number_of("fromExecutionId")?;
+    let limit = params.limit(ROWS, ROWS_MAX)?;
+    Ok(Op::Amendments { symbol: params.symbol()?, order, from_execution, limit })
+}
+
+fn cancel_list(params: &Params) -> Result<Op, Refused> {
+    params.only(&["symbol", "orderListId", "listClientOrderId", "newClientOrderId"])?;
+    let wanted = list_ref(params, "listClientOrderId")?;
+    let own_id = params.client_id("newClientOrderId")?;
+    Ok(Op::CancelList { symbol: params.symbol()?, wanted, own_id })
+}
+
+fn list_ref(params: &Params, client: &str) -> Result<ListRef, Refused> {
+    match (params.number_of("orderListId")?, params.client_id(client)?) {
+        (Some(number), None) => Ok(ListRef::Number(number)),
+        (Some(number), Some(text)) => Ok(ListRef::Both(number, text)),
+        (None, Some(text)) => Ok(ListRef::Client(text)),
+        (None, None) => {
+            let text = format!(
+                "Param '{client}' or 'orderListId' must be sent, but both were empty/null!"
+            );
+            Err(Refused::new(-1102, text))
+        }
+    }
+}
+
+fn all_order_lists(params: &Params) -> Result<Op, Refused> {
+    params.only(&["fromId", "startTime", "endTime", "limit"])?;
+    let (from_id, span) = (params.number_of("fromId")?, day(params)?);
+    if from_id.is_some() && (span.start.is_some() || span.end.is_some()) {
+        let text = "Combination of optional parameters invalid.";
+        return Err(Refused::new(-1128, text));
+    }
+    Ok(Op::AllOrderLists { from_id, span })
 }
 
 fn replace(params: &Params) -> Result<ReplaceForm, Refused> {

@@ -7,6 +7,8 @@ use tranche_model::{
     order::{OrderKind, Side, Size, TimeInForce},
 };
 
+use tranche_sim::exchange::{Trigger, TriggerKind};
+
 use crate::world::records::Extras;
 
 use super::{params::Params, refused::Refused};
@@ -52,8 +54,17 @@ pub(super) struct OrderForm {
 /// A kind of order that the exchange carries, or the name of one that it does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
-    Kind(OrderKind),
+    Kind(OrderKind, Option<Trigger>),
     Unsupported(&'static str),
+}
+
+/// Where the parts of one order stand among the parameters of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place<'a> {
+    /// Before the names, as in `aboveStopPrice`.
+    pub(super) prefix: &'a str,
+    /// The parameter that says how much.
+    pub(super) qty: &'a str,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,76 +83,126 @@ pub(super) fn read_with(params: &Params, more: &[&str]) -> Result<OrderForm, Ref
     let names: Vec<&str> = NAMES.iter().chain(more).copied().collect();
     params.only(&names)?;
     let symbol = params.symbol()?;
-    let side = match params.required("side")? {
-        "BUY" => Side::Buy,
-        "SELL" => Side::Sell,
-        _ => return Err(Refused::new(-1117, "Invalid side.")),
-    };
+    let side = side(params, "side")?;
     let asked = asked(params)?;
-    let strategy_type = params.integer("strategyType")?;
-    if strategy_type.is_some_and(|number| number < STRATEGY_TYPE_MIN) {
-        return Err(Refused::new(-1134, "'strategyType' was less than 1000000."));
-    }
+    let extras = Place { prefix: "", qty: "quantity" }.extras(params)?;
     Ok(OrderForm {
         symbol,
         side,
         asked,
         client_id: params.client_id("newClientOrderId")?,
-        response: response(params, asked)?,
+        response: response(params)?.unwrap_or_else(|| of_kind(asked)),
         self_trade: params.text("selfTradePreventionMode")?.map(str::to_owned),
-        extras: Extras { strategy_id: params.integer("strategyId")?, strategy_type },
+        extras,
         with_rates: params.flag("computeCommissionRates")?.unwrap_or(false),
     })
 }
 
 fn asked(params: &Params) -> Result<Asked, Refused> {
-    for name in ["price", "quantity", "quoteOrderQty", "stopPrice", "icebergQty"] {
-        params.number(name)?;
-    }
-    let kind = match params.required("type")? {
-        "LIMIT" => {
-            let time_in_force = time_in_force(params.required("timeInForce")?)?;
-            let (price, qty) = price_and_qty(params)?;
-            OrderKind::Limit { price, qty, time_in_force }
-        }
-        "LIMIT_MAKER" => {
-            not_required(params, &["timeInForce"])?;
-            let (price, qty) = price_and_qty(params)?;
-            OrderKind::LimitMaker { price, qty }
-        }
-        "MARKET" => {
-            not_required(params, &["timeInForce", "price"])?;
-            OrderKind::Market { size: size(params)? }
-        }
-        "STOP_LOSS" => return stop(params, "Stop loss orders"),
-        "STOP_LOSS_LIMIT" => return stop(params, "Stop loss limit orders"),
-        "TAKE_PROFIT" => return stop(params, "Take profit orders"),
-        "TAKE_PROFIT_LIMIT" => return stop(params, "Take profit limit orders"),
-        _ => return Err(Refused::new(-1116, "Invalid orderType.")),
-    };
-    not_required(params, &["stopPrice"])?;
-    if params.is_set("trailingDelta") {
-        return Ok(Asked::Unsupported("Trailing stop orders"));
-    }
-    if params.is_set("icebergQty") {
-        return Ok(Asked::Unsupported("Iceberg orders"));
-    }
-    if params.is_set("pegPriceType") {
-        return Ok(Asked::Unsupported("Pegged orders"));
-    }
-    if !matches!(kind, OrderKind::Market { .. }) {
+    let place = Place { prefix: "", qty: "quantity" };
+    params.number("quoteOrderQty")?;
+    let asked = place.read(params, params.required("type")?)?;
+    if !matches!(asked, Asked::Kind(OrderKind::Market { .. }, None)) {
         not_required(params, &["quoteOrderQty"])?;
     }
-    Ok(Asked::Kind(kind))
+    Ok(asked)
 }
 
-fn stop(params: &Params, name: &'static str) -> Result<Asked, Refused> {
-    params.required("quantity")?;
-    if !params.is_set("stopPrice") && !params.is_set("trailingDelta") {
-        let text = "Param 'stopPrice' or 'trailingDelta' must be sent, but both were empty/null!";
-        return Err(Refused::new(-1102, text));
+impl Place<'_> {
+    /// The name of a part of this order: `stopPrice`, or `aboveStopPrice`.
+    pub(super) fn name(&self, part: &str) -> String {
+        let mut letters = part.chars();
+        match letters.next() {
+            Some(first) if !self.prefix.is_empty() => {
+                format!("{}{}{}", self.prefix, first.to_ascii_uppercase(), letters.as_str())
+            }
+            Some(_) | None => part.to_owned(),
+        }
     }
-    Ok(Asked::Unsupported(name))
+
+    /// The order of a type: what it needs is there, and nothing else.
+    pub(super) fn read(&self, params: &Params, kind: &str) -> Result<Asked, Refused> {
+        for part in ["price", "stopPrice", "icebergQty"] {
+            params.number(&self.name(part))?;
+        }
+        params.number(self.qty)?;
+        let (stop_loss, take_profit) = (TriggerKind::StopLoss, TriggerKind::TakeProfit);
+        let (kind, trigger) = match kind {
+            "LIMIT" => (self.limit(params)?, None),
+            "LIMIT_MAKER" => (self.maker(params)?, None),
+            "MARKET" => (self.market(params)?, None),
+            "STOP_LOSS" => (self.at_market(params)?, Some(self.trigger(params, stop_loss)?)),
+            "TAKE_PROFIT" => (self.at_market(params)?, Some(self.trigger(params, take_profit)?)),
+            "STOP_LOSS_LIMIT" => (self.limit(params)?, Some(self.trigger(params, stop_loss)?)),
+            "TAKE_PROFIT_LIMIT" => (self.limit(params)?, Some(self.trigger(params, take_profit)?)),
+            _ => return Err(Refused::new(-1116, "Invalid orderType.")),
+        };
+        if trigger.is_none() {
+            not_required(params, &[&self.name("stopPrice"), &self.name("trailingDelta")])?;
+        }
+        if params.is_set(&self.name("icebergQty")) {
+            return Ok(Asked::Unsupported("Iceberg orders"));
+        }
+        if params.is_set(&self.name("pegPriceType")) {
+            return Ok(Asked::Unsupported("Pegged orders"));
+        }
+        Ok(Asked::Kind(kind, trigger))
+    }
+
+    fn limit(&self, params: &Params) -> Result<OrderKind, Refused> {
+        let time_in_force = time_in_force(params.required(&self.name("timeInForce"))?)?;
+        let (price, qty) = (self.price(params)?, self.qty(params)?);
+        Ok(OrderKind::Limit { price, qty, time_in_force })
+    }
+
+    fn maker(&self, params: &Params) -> Result<OrderKind, Refused> {
+        not_required(params, &[&self.name("timeInForce")])?;
+        Ok(OrderKind::LimitMaker { price: self.price(params)?, qty: self.qty(params)? })
+    }
+
+    /// Sized in quote only where it stands alone.
+    fn market(&self, params: &Params) -> Result<OrderKind, Refused> {
+        not_required(params, &[&self.name("timeInForce"), &self.name("price")])?;
+        let size =
+            if self.prefix.is_empty() { size(params)? } else { Size::Base(self.qty(params)?) };
+        Ok(OrderKind::Market { size })
+    }
+
+    fn at_market(&self, params: &Params) -> Result<OrderKind, Refused> {
+        not_required(params, &[&self.name("timeInForce"), &self.name("price")])?;
+        Ok(OrderKind::Market { size: Size::Base(self.qty(params)?) })
+    }
+
+    fn trigger(&self, params: &Params, kind: TriggerKind) -> Result<Trigger, Refused> {
+        let (stop, trailing) = (self.name("stopPrice"), self.name("trailingDelta"));
+        let price = params.number(&stop)?.map(Price::parse).transpose();
+        let price = price.map_err(|_| too_precise(&stop))?;
+        let delta = params.integer(&trailing)?.map(u32::try_from).transpose();
+        let delta = delta.map_err(|_| Refused::new(-1108, overflowed(&trailing)))?;
+        if price.is_none() && delta.is_none() {
+            let text =
+                format!("Param '{stop}' or '{trailing}' must be sent, but both were empty/null!");
+            return Err(Refused::new(-1102, text));
+        }
+        Ok(Trigger { kind, price, trailing: delta })
+    }
+
+    fn price(&self, params: &Params) -> Result<Price, Refused> {
+        let name = self.name("price");
+        Price::parse(params.required(&name)?).map_err(|_| too_precise(&name))
+    }
+
+    fn qty(&self, params: &Params) -> Result<Qty, Refused> {
+        Qty::parse(params.required(self.qty)?).map_err(|_| too_precise(self.qty))
+    }
+
+    pub(super) fn extras(&self, params: &Params) -> Result<Extras, Refused> {
+        let strategy_type = params.integer(&self.name("strategyType"))?;
+        if strategy_type.is_some_and(|number| number < STRATEGY_TYPE_MIN) {
+            return Err(Refused::new(-1134, "'strategyType' was less than 1000000."));
+        }
+        Ok(Extras { strategy_id: params.integer(&self.name("strategyId"))?, strategy_type })
+    }
 }
 
 fn not_required(params: &Params, names: &[&str]) -> Result<(), Refused> {
@@ -151,6 +212,18 @@ fn not_required(params: &Params, names: &[&str]) -> Result<(), Refused> {
     }
 }
 
+pub(super) fn side(params: &Params, name: &str) -> Result<Side, Refused> {
+    match params.required(name)? {
+        "BUY" => Ok(Side::Buy),
+        "SELL" => Ok(Side::Sell),
+        _ => Err(Refused::new(-1117, "Invalid side.")),
+    }
+}
+
+fn overflowed(name: &str) -> String {
+    format!("Parameter '{name}' overflowed.")
+}
+
 fn time_in_force(text: &str) -> Result<TimeInForce, Refused> {
     match text {
         "GTC" => Ok(TimeInForce::GoodTillCancelled),
@@ -158,14 +231,6 @@ fn time_in_force(text: &str) -> Result<TimeInForce, Refused> {
         "FOK" => Ok(TimeInForce::FillOrKill),
         _ => Err(Refused::new(-1115, "Invalid timeInForce.")),
     }
-}
-
-fn price_and_qty(params: &Params) -> Result<(Price, Qty), Refused> {
-    let (quantity, price) = (params.required("quantity")?, params.required("price")?);
-    Ok((
-        Price::parse(price).map_err(|_| too_precise("price"))?,
-        Qty::parse(quantity).map_err(|_| too_precise("quantity"))?,
-    ))
 }
 
 fn size(params: &Params) -> Result<Size, Refused> {
@@ -187,17 +252,21 @@ fn too_precise(name: &str) -> Refused {
     Refused::new(-1111, format!("Parameter '{name}' has too much precision."))
 }
 
-/// Market and limit orders are answered in full unless asked otherwise, others shortly.
-fn response(params: &Params, asked: Asked) -> Result<ResponseType, Refused> {
+pub(super) fn response(params: &Params) -> Result<Option<ResponseType>, Refused> {
     match params.text("newOrderRespType")? {
-        Some("ACK") => Ok(ResponseType::Ack),
-        Some("RESULT") => Ok(ResponseType::Result),
-        Some("FULL") => Ok(ResponseType::Full),
+        Some("ACK") => Ok(Some(ResponseType::Ack)),
+        Some("RESULT") => Ok(Some(ResponseType::Result)),
+        Some("FULL") => Ok(Some(ResponseType::Full)),
         Some(_) => Err(Refused::illegal("newOrderRespType", "^(ACK|RESULT|FULL)$")),
-        None => Ok(match asked {
-            Asked::Kind(OrderKind::Market { .. } | OrderKind::Limit { .. }) => ResponseType::Full,
-            Asked::Kind(OrderKind::LimitMaker { .. }) | Asked::Unsupported(_) => ResponseType::Ack,
-        }),
+        None => Ok(None),
+    }
+}
+
+/// Market and limit orders are answered in full unless asked otherwise, others shortly.
+const fn of_kind(asked: Asked) -> ResponseType {
+    match asked {
+        Asked::Kind(OrderKind::Market { .. } | OrderKind::Limit { .. }, None) => ResponseType::Full,
+        Asked::Kind(_, _) | Asked::Unsupported(_) => ResponseType::Ack,
     }
 }
 
@@ -225,6 +294,16 @@ mod tests {
             ("type=SOMETHING&quantity=1", Err(-1116)),
             ("type=STOP_LOSS&quantity=1", Err(-1102)),
             ("type=STOP_LOSS&quantity=1&stopPrice=1", Ok(())),
+            ("type=STOP_LOSS&quantity=1&trailingDelta=10", Ok(())),
+            ("type=STOP_LOSS&quantity=1&trailingDelta=9999999999", Err(-1108)),
+            ("type=STOP_LOSS&stopPrice=1&quoteOrderQty=5", Err(-1102)),
+            ("type=STOP_LOSS&stopPrice=1&quantity=1&quoteOrderQty=5", Err(-1106)),
+            ("type=TAKE_PROFIT&quantity=1&stopPrice=1&price=1", Err(-1106)),
+            ("type=TAKE_PROFIT&quantity=1&stopPrice=1&timeInForce=GTC", Err(-1106)),
+            ("type=STOP_LOSS_LIMIT&quantity=1&stopPrice=1&price=1", Err(-1102)),
+            ("type=TAKE_PROFIT_LIMIT&quantity=1&stopPrice=1&price=1&timeInForce=IOC", Ok(())),
+            ("type=LIMIT&timeInForce=GTC&quantity=1&price=2&stopPrice=1", Err(-1106)),
+            ("type=LIMIT&timeInForce=GTC&quantity=1&price=2&trailingDelta=9", Err(-1106)),
         ];
         for (rest, want) in cases {
             let got = read_text(&format!("symbol=BTCUSDT&side=BUY&{rest}"));

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use tranche_model::{
+    client_order_id::ClientOrderId,
     fill::Fill,
     ids::{AccountId, VenueOrderId},
     order::{OrderRequest, OrderStatus},
@@ -9,9 +10,11 @@ use tranche_model::{
     time::Timestamp,
 };
 
+use tranche_sim::exchange::Trigger;
+
 use crate::world::{
     World,
-    records::{Extras, OrderRef, Record, State},
+    records::{OrderRef, Record, State},
 };
 
 use super::{
@@ -32,19 +35,28 @@ impl World {
         form: &OrderForm,
         now: Timestamp,
     ) -> Result<Value, Refused> {
-        let request = self.checked(account, form)?;
+        let (request, trigger) = self.checked(account, form)?;
         if let Some(text) = self.limits.too_many_orders(account, now) {
             return Err(Refused::new(-1015, text).with_status(429));
         }
-        self.records.next_extras = form.extras;
-        let placed = self.exchange.place(account, &request, now);
+        self.records.next_extras = vec![(self.names.text(request.client_id), form.extras)];
+        let placed = match trigger {
+            None => {
+                let placed = self.exchange.place(account, &request, now);
+                placed.map(|placed| (placed.report.venue_id, placed.fills))
+            }
+            Some(trigger) => {
+                let report = self.exchange.place_stop(account, &request, trigger, now);
+                report.map(|report| (report.venue_id, Vec::new()))
+            }
+        };
         if placed.is_ok() {
             self.limits.count_order(account, now);
         }
         self.settle();
-        self.records.next_extras = Extras::default();
-        let placed = placed?;
-        self.placed(placed.report.venue_id, form.response, &placed.fills)
+        self.records.next_extras.clear();
+        let (id, fills) = placed?;
+        self.placed(id, form.response, &fills)
     }
 
     /// The exchange's form of an order, after the checks that come before the count of orders.
@@ -52,29 +64,44 @@ impl World {
         &mut self,
         account: AccountId,
         form: &OrderForm,
-    ) -> Result<OrderRequest, Refused> {
+    ) -> Result<(OrderRequest, Option<Trigger>), Refused> {
         let instrument = self.id_of(&form.symbol)?;
-        let kind = match form.asked {
-            Asked::Kind(kind) => kind,
+        let (kind, trigger) = match form.asked {
+            Asked::Kind(kind, trigger) => (kind, trigger),
             Asked::Unsupported(name) => {
                 let text = format!("{name} are not supported for this symbol.");
                 return Err(Refused::new(-2010, text));
             }
         };
+        self.check_self_trade(form.self_trade.as_deref())?;
+        let client_id = self.packed(form.client_id.as_deref())?;
+        let request = OrderRequest { client_id, instrument, side: form.side, kind };
+        let checked = match trigger {
+            None => self.exchange.would_take(account, &request),
+            Some(trigger) => self.exchange.would_take_stop(account, &request, trigger),
+        };
+        match checked {
+            Err(refusal) if !is_of_engine(refusal.reason) => Err(refusal.into()),
+            Ok(()) | Err(_) => Ok((request, trigger)),
+        }
+    }
+
+    /// One mode is allowed, the configured one.
+    pub(super) fn check_self_trade(&self, wanted: Option<&str>) -> Result<(), Refused> {
         let rule = words::self_trade(self.exchange.settings().self_trade);
-        if form.self_trade.as_deref().is_some_and(|wanted| wanted != rule) {
+        if wanted.is_some_and(|wanted| wanted != rule) {
             let text = "This symbol does not allow the specified self-trade prevention mode.";
             return Err(Refused::new(-2010, text));
         }
-        let text = form.client_id.clone().unwrap_or_else(|| self.names.draw());
-        let client_id = self.names.packed(&text).ok_or_else(|| {
+        Ok(())
+    }
+
+    /// The exchange's form of a client order id; one is drawn where none was sent.
+    pub(super) fn packed(&mut self, text: Option<&str>) -> Result<ClientOrderId, Refused> {
+        let text = text.map_or_else(|| self.names.draw(), str::to_owned);
+        self.names.packed(&text).ok_or_else(|| {
             Refused::new(-1000, "An unknown error occurred while processing the request.")
-        })?;
-        let request = OrderRequest { client_id, instrument, side: form.side, kind };
-        match self.exchange.would_take(account, &request) {
-            Err(refusal) if !is_of_engine(refusal.reason) => Err(refusal.into()),
-            Ok(()) | Err(_) => Ok(request),
-        }
+        })
     }
 
     /// Everything but the engine's own checks, without an order.
@@ -96,7 +123,7 @@ impl World {
         }))
     }
 
-    fn placed(
+    pub(super) fn placed(
         &self,
         id: VenueOrderId,
         response: ResponseType,
@@ -117,7 +144,7 @@ impl World {
         let mut body = json!({
             "symbol": self.symbol(record.instrument),
             "orderId": words::id(record.id.get()),
-            "orderListId": -1,
+            "orderListId": words::list_id(record),
             "clientOrderId": record.client_id,
             "transactTime": record.placed_at.ms(),
         });
@@ -125,7 +152,7 @@ impl World {
             return body;
         }
         extend(&mut body, self.result(record, state));
-        extend(&mut body, json!({"workingTime": record.placed_at.ms()}));
+        extend(&mut body, json!({"workingTime": words::working_time(state)}));
         if response == ResponseType::Full {
             let rows: Vec<Value> = fills.iter().map(fill).collect();
             extend(&mut body, json!({"fills": rows}));
@@ -134,7 +161,7 @@ impl World {
     }
 
     /// What answers to placing, cancelling and asking have in common.
-    fn result(&self, record: &Record, state: &State) -> Value {
+    pub(super) fn result(&self, record: &Record, state: &State) -> Value {
         let mut body = json!({
             "price": words::price(record.kind),
             "origQty": decimal(record.qty().get()),
@@ -143,12 +170,22 @@ impl World {
             "cummulativeQuoteQty": decimal(state.executed_quote.get()),
             "status": words::status(state),
             "timeInForce": words::time_in_force(record.kind),
-            "type": words::order_type(record.kind),
+            "type": words::special_type(record.kind, record.trigger()),
             "side": words::side(record.side),
             "selfTradePreventionMode": words::self_trade(self.exchange.settings().self_trade),
         });
         if let Some(reason) = words::expiry_reason(record, state) {
             extend(&mut body, json!({"expiryReason": reason}));
+        }
+        if let Some(trigger) = record.trigger() {
+            if trigger.price.is_some() {
+                extend(&mut body, json!({"stopPrice": words::stop_price(record)}));
+            }
+            if let Some(delta) = trigger.trailing {
+                let since = record.condition.and_then(|condition| condition.trails_since);
+                let since = since.map_or(-1, Timestamp::ms);
+                extend(&mut body, json!({"trailingDelta": delta, "trailingTime": since}));
+            }
         }
         if let Some(id) = record.extras.strategy_id {
             extend(&mut body, json!({"strategyId": id}));
@@ -187,14 +224,18 @@ impl World {
     }
 
     /// Both names were given, and the number is that of another order.
-    fn mismatch(&self, (account, symbol): (AccountId, &str), wanted: &OrderRef) -> Option<Refused> {
+    pub(super) fn mismatch(
+        &self,
+        (account, symbol): (AccountId, &str),
+        wanted: &OrderRef,
+    ) -> Option<Refused> {
         let OrderRef::Both(id, _) = wanted else { return None };
         let instrument = self.id_of(symbol).ok()?;
         self.records.find((account, instrument), &OrderRef::Id(*id), Timestamp::MAX)?;
         Some(Refused::new(-2039, "Client order ID is not correct for this order ID."))
     }
 
-    fn cancel_number(
+    pub(super) fn cancel_number(
         &mut self,
         account: AccountId,
         id: VenueOrderId,
@@ -207,9 +248,19 @@ impl World {
         self.settle();
         self.records.cancel_id = None;
         cancelled?;
+        self.cancelled(id, &own_id, now)
+    }
+
+    /// The answer to a cancel, of the order as it is afterwards.
+    pub(super) fn cancelled(
+        &self,
+        id: VenueOrderId,
+        own_id: &str,
+        now: Timestamp,
+    ) -> Result<Value, Refused> {
         let record = self.records.get(id).ok_or_else(Refused::unknown_order)?;
         let state = record.state().ok_or_else(Refused::unknown_order)?;
-        Ok(self.taken_back((record, state), &own_id, now))
+        Ok(self.taken_back((record, state), own_id, now))
     }
 
     /// The answer to a cancel; `own_id` is the cancel's.
@@ -223,7 +274,7 @@ impl World {
             "symbol": self.symbol(record.instrument),
             "origClientOrderId": record.client_id,
             "orderId": words::id(record.id.get()),
-            "orderListId": -1,
+            "orderListId": words::list_id(record),
             "clientOrderId": own_id,
             "transactTime": now.ms(),
         });
@@ -248,8 +299,18 @@ impl World {
         if open.is_empty() {
             return Err(Refused::unknown_order());
         }
-        let rows = open.into_iter().map(|id| self.cancel_number(account, id, None, now));
-        rows.collect::<Result<Vec<_>, _>>().map(Value::from)
+        let mut rows = Vec::new();
+        for id in open {
+            let record = self.records.get(id).filter(|it| it.state().is_some_and(State::is_open));
+            let Some(record) = record else { continue };
+            // Orders that still belong together go together, and are told together.
+            let list = record.list().and_then(|number| self.records.lists.get(number)).cloned();
+            rows.push(match list.filter(|list| self.open_orders_of(list) > 1) {
+                Some(list) => self.cancel_whole(account, &list, None, now)?,
+                None => self.cancel_number(account, id, None, now)?,
+            });
+        }
+        Ok(rows.into())
     }
 
     pub(super) fn order(
@@ -274,14 +335,14 @@ impl World {
         let mut body = json!({
             "symbol": self.symbol(record.instrument),
             "orderId": words::id(record.id.get()),
-            "orderListId": -1,
+            "orderListId": words::list_id(record),
             "clientOrderId": record.client_id,
-            "stopPrice": "0.00000000",
+            "stopPrice": words::stop_price(record),
             "icebergQty": "0.00000000",
             "time": record.placed_at.ms(),
             "updateTime": state.at.ms(),
-            "isWorking": true,
-            "workingTime": record.placed_at.ms(),
+            "isWorking": state.working_at.is_some(),
+            "workingTime": words::working_time(state),
         });
         extend(&mut body, self.result(record, state));
         body
@@ -336,13 +397,14 @@ impl World {
         let since = span.start.map_or(Timestamp::MIN, Timestamp::from_ms);
         let mut fills = self.exchange.trades(account, instrument, since);
         fills.retain(|fill| fill.at <= when.as_of);
-        Ok(trade_rows(symbol, &fills, (order, from_id), span))
+        let list = |id| self.records.get(id).map_or_else(|| Value::from(-1), words::list_id);
+        Ok(trade_rows((symbol, &list), &fills, (order, from_id), span))
     }
 }
 
-/// Those of an account's executions that were asked for.
+/// Those of an account's executions that were asked for; `list` is how the list of an order is told.
 pub(super) fn trade_rows(
-    symbol: &str,
+    (symbol, list): (&str, &dyn Fn(VenueOrderId) -> Value),
     fills: &[Fill],
     (order, from_id): (Option<u64>, Option<u64>),
     span: Span,
@@ -352,13 +414,13 @@ pub(super) fn trade_rows(
         .filter(|fill| span.holds(fill.at.ms()))
         .filter(|fill| order.is_none_or(|id| id == words::id(fill.venue_order_id.get())))
         .filter(|fill| from_id.is_none_or(|from| from <= words::id(fill.trade_id.get())))
-        .map(|fill| trade(symbol, fill))
+        .map(|fill| trade(symbol, fill, &list(fill.venue_order_id)))
         .collect();
     taken(rows, span.limit, from_id.is_some() || span.start.is_some()).into()
 }
 
 /// Refusals that come after the count of orders.
-const fn is_of_engine(reason: RefusalReason) -> bool {
+pub(super) const fn is_of_engine(reason: RefusalReason) -> bool {
     match reason {
         RefusalReason::InsufficientFunds
         | RefusalReason::WouldTrade
@@ -370,7 +432,7 @@ const fn is_of_engine(reason: RefusalReason) -> bool {
     }
 }
 
-fn extend(body: &mut Value, more: Value) {
+pub(super) fn extend(body: &mut Value, more: Value) {
     if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
         body.extend(more);
     }
@@ -386,12 +448,12 @@ fn fill(fill: &Fill) -> Value {
     })
 }
 
-fn trade(symbol: &str, fill: &Fill) -> Value {
+fn trade(symbol: &str, fill: &Fill, list: &Value) -> Value {
     json!({
         "symbol": symbol,
         "id": words::id(fill.trade_id.get()),
         "orderId": words::id(fill.venue_order_id.get()),
-        "orderListId": -1,
+        "orderListId": list,
         "price": decimal(fill.price.get()),
         "qty": decimal(fill.qty.get()),
         "quoteQty": decimal(fill.quote.get()),

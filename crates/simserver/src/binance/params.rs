@@ -43,6 +43,10 @@ impl Params {
         Self { list: params.iter().map(|(name, value)| (name.clone(), text(value))).collect() }
     }
 
+    pub(crate) fn of_pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        Self { list: pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect() }
+    }
+
     /// What a frame's signature is made of: all but itself, by name, not percent-encoded (Binance
     /// WebSocket API, "Signed request example").
     pub(crate) fn sorted_payload(&self) -> String {

@@ -31,7 +31,7 @@ impl World {
         if cancelled.is_err() && form.stops_on_failure {
             // An attempt that was never made counts as well.
             self.limits.count_order(account, now);
-            return Err(failed(&cancelled, None));
+            return Err(failed(&cancelled, None, form.stops_on_failure));
         }
         let placed = self.place(account, &form.order, now);
         match (&cancelled, &placed) {
@@ -41,13 +41,19 @@ impl World {
                 "cancelResponse": cancel,
                 "newOrderResponse": order,
             })),
-            (Ok(_) | Err(_), Ok(_) | Err(_)) => Err(failed(&cancelled, Some(&placed))),
+            (Ok(_) | Err(_), Ok(_) | Err(_)) => {
+                Err(failed(&cancelled, Some(&placed), form.stops_on_failure))
+            }
         }
     }
 }
 
 /// `None` for an order that was not tried.
-fn failed(cancelled: &Result<Value, Refused>, placed: Option<&Result<Value, Refused>>) -> Refused {
+fn failed(
+    cancelled: &Result<Value, Refused>,
+    placed: Option<&Result<Value, Refused>>,
+    stops_on_failure: bool,
+) -> Refused {
     let word = |is_ok: bool| if is_ok { "SUCCESS" } else { "FAILURE" };
     let body = |result: &Result<Value, Refused>| match result {
         Ok(body) => body.clone(),
@@ -64,7 +70,7 @@ fn failed(cancelled: &Result<Value, Refused>, placed: Option<&Result<Value, Refu
         .and_then(|placed| placed.as_ref().err())
         .is_some_and(|refused| refused.code == -1015);
     let refused = if is_half {
-        let status = if is_full { 429 } else { 409 };
+        let status = if is_full && stops_on_failure { 429 } else { 409 };
         Refused::new(-2021, "Order cancel-replace partially failed.").with_status(status)
     } else {
         Refused::new(-2022, "Order cancel-replace failed.")

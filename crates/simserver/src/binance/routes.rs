@@ -30,10 +30,18 @@ pub(crate) enum Endpoint {
     Commission,
     OrderCounts,
     Restrictions,
-    OrderLists,
+    Amendments,
+    PlaceOco,
+    /// The form that came before the present one.
+    PlaceLegacyOco,
+    PlaceOto,
+    PlaceOtoco,
+    /// Lists whose second part is what the first one bought: not on this exchange.
+    PlaceOpo,
+    CancelList,
+    OrderList,
+    AllOrderLists,
     OpenOrderLists,
-    /// New order lists of every kind: there are none on this exchange.
-    PlaceList,
 }
 
 /// What a key must be allowed to do.
@@ -54,7 +62,7 @@ use Endpoint as E;
 use Right as R;
 
 /// HTTP method, path, method of the WebSocket API, endpoint, right.
-const ROUTES: [(&str, &str, &str, Endpoint, Right); 36] = [
+const ROUTES: [(&str, &str, &str, Endpoint, Right); 37] = [
     ("GET", "/api/v3/ping", "ping", E::Ping, R::None),
     ("GET", "/api/v3/time", "time", E::Time, R::None),
     ("GET", "/api/v3/exchangeInfo", "exchangeInfo", E::ExchangeInfo, R::None),
@@ -80,16 +88,17 @@ const ROUTES: [(&str, &str, &str, Endpoint, Right); 36] = [
     ("GET", "/api/v3/account/commission", "account.commission", E::Commission, R::Read),
     ("GET", "/api/v3/rateLimit/order", "account.rateLimits.orders", E::OrderCounts, R::Read),
     ("GET", "/sapi/v1/account/apiRestrictions", "", E::Restrictions, R::Read),
-    ("GET", "/api/v3/orderList", "orderList.status", E::OrderLists, R::Read),
-    ("DELETE", "/api/v3/orderList", "orderList.cancel", E::OrderLists, R::Trade),
-    ("GET", "/api/v3/allOrderList", "allOrderLists", E::OpenOrderLists, R::Read),
+    ("GET", "/api/v3/order/amendments", "order.amendments", E::Amendments, R::Read),
+    ("GET", "/api/v3/orderList", "orderList.status", E::OrderList, R::Read),
+    ("DELETE", "/api/v3/orderList", "orderList.cancel", E::CancelList, R::Trade),
+    ("GET", "/api/v3/allOrderList", "allOrderLists", E::AllOrderLists, R::Read),
     ("GET", "/api/v3/openOrderList", "openOrderLists.status", E::OpenOrderLists, R::Read),
-    ("POST", "/api/v3/orderList/oco", "orderList.place.oco", E::PlaceList, R::Trade),
-    ("POST", "/api/v3/orderList/oto", "orderList.place.oto", E::PlaceList, R::Trade),
-    ("POST", "/api/v3/orderList/otoco", "orderList.place.otoco", E::PlaceList, R::Trade),
-    ("POST", "/api/v3/orderList/opo", "orderList.place.opo", E::PlaceList, R::Trade),
-    ("POST", "/api/v3/orderList/opoco", "orderList.place.opoco", E::PlaceList, R::Trade),
-    ("POST", "/api/v3/order/oco", "orderList.place", E::PlaceList, R::Trade),
+    ("POST", "/api/v3/orderList/oco", "orderList.place.oco", E::PlaceOco, R::Trade),
+    ("POST", "/api/v3/orderList/oto", "orderList.place.oto", E::PlaceOto, R::Trade),
+    ("POST", "/api/v3/orderList/otoco", "orderList.place.otoco", E::PlaceOtoco, R::Trade),
+    ("POST", "/api/v3/orderList/opo", "orderList.place.opo", E::PlaceOpo, R::Trade),
+    ("POST", "/api/v3/orderList/opoco", "orderList.place.opoco", E::PlaceOpo, R::Trade),
+    ("POST", "/api/v3/order/oco", "orderList.place", E::PlaceLegacyOco, R::Trade),
     ("GET", "/api/v3/uiKlines", "uiKlines", E::Klines, R::None),
 ];
 

@@ -81,6 +81,7 @@ impl World {
             | Op::CancelAll { .. }
             | Op::Replace(_)
             | Op::Amend { .. }
+            | Op::Amendments { .. }
             | Op::Order { .. }
             | Op::OpenOrders { .. }
             | Op::AllOrders { .. }
@@ -89,9 +90,12 @@ impl World {
             | Op::Commission { .. }
             | Op::OrderCounts
             | Op::Restrictions
-            | Op::OrderList
-            | Op::OrderLists
-            | Op::PlaceList { .. } => return Err(Refused::bad_key()),
+            | Op::OrderList { .. }
+            | Op::AllOrderLists { .. }
+            | Op::OpenOrderLists
+            | Op::CancelList { .. }
+            | Op::PlaceOpo { .. }
+            | Op::PlaceList(_) => return Err(Refused::bad_key()),
         };
         Ok(body.into())
     }
@@ -111,15 +115,21 @@ impl World {
             Op::TestOrder(form) => self.test_order(account, form)?,
             Op::Cancel { symbol, cancel } => self.cancel(account, symbol, cancel, when.now)?,
             Op::CancelAll { symbol } => self.cancel_all(account, symbol, when.now)?,
-            Op::Amend { symbol } => {
-                self.id_of(symbol)?;
-                // `exchangeInfo` says `amendAllowed: false`.
-                return Err(Refused::new(-2038, "Order amend is not supported for this symbol."));
+            Op::Amend { symbol, amend } => self.amend(account, symbol, amend, when.now)?,
+            Op::Amendments { symbol, order, from_execution, limit } => {
+                self.amendments((account, symbol), *order, (*from_execution, *limit), when)?
             }
-            Op::PlaceList { symbol } => {
+            Op::PlaceList(form) => {
+                let body = self.place_list(account, form, when.now)?;
+                return Ok(Done { body, is_placement: true });
+            }
+            Op::PlaceOpo { symbol } => {
                 self.id_of(symbol)?;
-                // `exchangeInfo` says `ocoAllowed: false` and `otoAllowed: false`.
-                return Err(Refused::new(-2010, "Order lists are not supported for this symbol."));
+                // `exchangeInfo` says `opoAllowed: false`.
+                return Err(Refused::new(-2010, "OPO orders are not supported for this symbol."));
+            }
+            Op::CancelList { symbol, wanted, own_id } => {
+                self.cancel_list((account, symbol), wanted, own_id.clone(), when.now)?
             }
             Op::Order { symbol, wanted } => self.order(account, symbol, wanted, when)?,
             Op::OpenOrders { symbol } => self.open_orders(account, symbol.as_deref(), when)?,
@@ -133,10 +143,11 @@ impl World {
             Op::Commission { symbol } => self.commission(account, symbol)?,
             Op::OrderCounts => self.order_counts(account, when.now),
             Op::Restrictions => restrictions(key),
-            Op::OrderList => {
-                return Err(Refused::new(-2013, "Order list does not exist."));
+            Op::OrderList { wanted } => self.order_list(account, wanted, when)?,
+            Op::AllOrderLists { from_id, span } => {
+                self.all_order_lists(account, *from_id, *span, when)
             }
-            Op::OrderLists => json!([]),
+            Op::OpenOrderLists => self.open_order_lists(account, when),
             Op::Ping
             | Op::Time
             | Op::ExchangeInfo { .. }

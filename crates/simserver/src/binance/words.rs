@@ -3,7 +3,9 @@
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::{Value, json};
 use tranche_model::order::{OrderKind, OrderStatus, Side, Size, TimeInForce};
-use tranche_sim::exchange::SelfTradePrevention;
+use tranche_sim::exchange::{
+    Ending, ListChange, ListKind, SelfTradePrevention, Stage, Trigger, TriggerKind,
+};
 
 use crate::world::records::{Record, State};
 
@@ -37,6 +39,53 @@ pub(crate) const fn order_type(kind: OrderKind) -> &'static str {
     }
 }
 
+/// The type of an order that may wait for a trigger.
+pub(crate) const fn special_type(kind: OrderKind, trigger: Option<Trigger>) -> &'static str {
+    let Some(trigger) = trigger else { return order_type(kind) };
+    match (trigger.kind, kind) {
+        (TriggerKind::StopLoss, OrderKind::Market { .. }) => "STOP_LOSS",
+        (TriggerKind::TakeProfit, OrderKind::Market { .. }) => "TAKE_PROFIT",
+        (TriggerKind::StopLoss, OrderKind::Limit { .. } | OrderKind::LimitMaker { .. }) => {
+            "STOP_LOSS_LIMIT"
+        }
+        (TriggerKind::TakeProfit, OrderKind::Limit { .. } | OrderKind::LimitMaker { .. }) => {
+            "TAKE_PROFIT_LIMIT"
+        }
+    }
+}
+
+/// The number of the order's list; -1 without one.
+pub(crate) fn list_id(record: &Record) -> Value {
+    record.list().map_or_else(|| Value::from(-1), |list| list.get().into())
+}
+
+/// Zero without one.
+pub(crate) fn stop_price(record: &Record) -> String {
+    let price = record.trigger().and_then(|trigger| trigger.price);
+    decimal(price.unwrap_or_default().get())
+}
+
+/// -1 before the order works.
+pub(crate) fn working_time(state: &State) -> i64 {
+    state.working_at.map_or(-1, tranche_model::time::Timestamp::ms)
+}
+
+pub(crate) const fn contingency(kind: ListKind) -> &'static str {
+    match kind {
+        ListKind::Oco => "OCO",
+        ListKind::Oto => "OTO",
+    }
+}
+
+/// Status type and status of a list.
+pub(crate) const fn list_status(change: ListChange) -> (&'static str, &'static str) {
+    match change {
+        ListChange::Started => ("EXEC_STARTED", "EXECUTING"),
+        ListChange::Renamed => ("UPDATED", "EXECUTING"),
+        ListChange::Done => ("ALL_DONE", "ALL_DONE"),
+    }
+}
+
 /// Orders without one are shown as good till cancelled.
 pub(crate) const fn time_in_force(kind: OrderKind) -> &'static str {
     match kind {
@@ -66,6 +115,7 @@ pub(crate) fn quote_qty(kind: OrderKind) -> String {
 
 pub(crate) const fn status(state: &State) -> &'static str {
     match state.status {
+        OrderStatus::Open if matches!(state.stage, Stage::Pending) => "PENDING_NEW",
         OrderStatus::Open => "NEW",
         OrderStatus::PartiallyFilled => "PARTIALLY_FILLED",
         OrderStatus::Filled => "FILLED",
@@ -81,6 +131,14 @@ pub(crate) const fn status(state: &State) -> &'static str {
 pub(crate) fn expiry_reason(record: &Record, state: &State) -> Option<&'static str> {
     if state.status != OrderStatus::Expired || state.is_prevented {
         return None;
+    }
+    match state.why {
+        Some(Ending::OcoTriggered) => return Some("OCO_TRIGGER"),
+        Some(Ending::WorkingEnded) => return Some("OTO_PHASE_ONE_EXPIRED"),
+        Some(Ending::Rejected) => return Some("REJECTED"),
+        Some(Ending::Amended) => return Some("EXCHANGE_CANCELED"),
+        None if state.stage != Stage::Working => return Some("EXCHANGE_CANCELED"),
+        None => {}
     }
     Some(match record.kind {
         OrderKind::Market { .. } => "INSUFFICIENT_LIQUIDITY",

@@ -14,10 +14,12 @@ use tranche_model::{
     order::Side,
 };
 
+use tranche_model::ids::InstrumentId;
+use tranche_sim::exchange::Stage;
+
 use crate::faults::scramble;
 
 use super::{World, records::Record};
-use tranche_model::ids::InstrumentId;
 
 /// Made-up levels on each side.
 const LEVELS: u32 = 100;
@@ -159,7 +161,8 @@ impl World {
 }
 
 fn waiting(record: &Record) -> Option<(Side, Price, Qty)> {
-    let price = record.kind.price().filter(|_| record.kind.rests())?;
+    let works = record.state().is_some_and(|state| state.stage == Stage::Working);
+    let price = record.kind.price().filter(|_| works && record.kind.rests())?;
     Some((record.side, price, record.remaining()))
 }
 

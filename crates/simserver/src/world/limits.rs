@@ -177,10 +177,20 @@ impl Limits {
 
     /// The limit that one more order would break, in words.
     pub(crate) fn too_many_orders(&self, account: AccountId, now: Timestamp) -> Option<String> {
+        self.too_many_with(account, 1, now)
+    }
+
+    /// The limit that so many orders more would break, in words.
+    pub(crate) fn too_many_with(
+        &self,
+        account: AccountId,
+        more: u32,
+        now: Timestamp,
+    ) -> Option<String> {
         let (ten_seconds, day) = self.orders(account, now);
-        let (most, span) = if self.most.orders_per_ten_seconds <= ten_seconds {
+        let (most, span) = if self.most.orders_per_ten_seconds < ten_seconds.saturating_add(more) {
             (self.most.orders_per_ten_seconds, "10 SECOND")
-        } else if self.most.orders_per_day <= day {
+        } else if self.most.orders_per_day < day.saturating_add(more) {
             (self.most.orders_per_day, "1 DAY")
         } else {
             return None;
@@ -189,9 +199,13 @@ impl Limits {
     }
 
     pub(crate) fn count_order(&mut self, account: AccountId, now: Timestamp) {
+        self.count_orders(account, 1, now);
+    }
+
+    pub(crate) fn count_orders(&mut self, account: AccountId, count: u32, now: Timestamp) {
         let orders = self.orders.entry(account).or_default();
-        orders.ten_seconds.add(TEN_SECONDS_MS, now, 1);
-        orders.day.add(DAY_MS, now, 1);
+        orders.ten_seconds.add(TEN_SECONDS_MS, now, count);
+        orders.day.add(DAY_MS, now, count);
     }
 
     /// An order traded for the first time.

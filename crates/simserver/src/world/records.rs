@@ -11,6 +11,9 @@ use tranche_model::{
     order::{OrderKind, OrderReport, OrderStatus, Side},
     time::Timestamp,
 };
+use tranche_sim::exchange::{Condition, Ending, ListNo, Stage, Trigger};
+
+use super::lists::Lists;
 
 /// What the sender of an order said beside the order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,6 +32,10 @@ pub(crate) struct Record {
     pub(crate) kind: OrderKind,
     pub(crate) extras: Extras,
     pub(crate) placed_at: Timestamp,
+    /// `None` for a plain order.
+    pub(crate) condition: Option<Condition>,
+    /// Oldest first.
+    pub(crate) amendments: Vec<Amended>,
     /// Oldest first, never empty.
     states: Vec<State>,
 }
@@ -41,6 +48,28 @@ pub(crate) struct State {
     pub(crate) executed_quote: Quote,
     /// Expired by the rule against trading with oneself.
     pub(crate) is_prevented: bool,
+    pub(crate) stage: Stage,
+    /// Since when it works; `None` before.
+    pub(crate) working_at: Option<Timestamp>,
+    /// Why it ended, where its kind does not tell.
+    pub(crate) why: Option<Ending>,
+}
+
+/// An order became smaller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Amended {
+    pub(crate) execution: u64,
+    pub(crate) former: (String, Qty),
+    pub(crate) current: (String, Qty),
+    pub(crate) at: Timestamp,
+}
+
+/// What was told of an order before its next report.
+#[derive(Debug, Default)]
+pub(crate) struct Announced {
+    pub(crate) conditions: BTreeMap<VenueOrderId, Condition>,
+    pub(crate) endings: BTreeMap<VenueOrderId, Ending>,
+    pub(crate) amended: BTreeSet<VenueOrderId>,
 }
 
 /// All orders ever.
@@ -51,8 +80,10 @@ pub(crate) struct Records {
     open: BTreeMap<InstrumentId, BTreeSet<VenueOrderId>>,
     /// Orders by the text that their sender gave them, oldest first.
     by_client: BTreeMap<(AccountId, InstrumentId, String), Vec<VenueOrderId>>,
-    /// Of the order that is being placed.
-    pub(crate) next_extras: Extras,
+    pub(crate) lists: Lists,
+    pub(crate) announced: Announced,
+    /// Of the orders that are being placed, by the texts of their ids.
+    pub(crate) next_extras: Vec<(String, Extras)>,
     /// The client id of the cancel that is being carried out.
     pub(crate) cancel_id: Option<String>,
     executions: u64,
@@ -68,17 +99,16 @@ pub(crate) enum OrderRef {
 }
 
 impl State {
-    /// Nothing but the rule against trading with oneself, or the end of its instrument, expires an
-    /// order that waits.
-    pub(crate) fn new(report: &OrderReport, is_listed: bool) -> Self {
-        let is_prevented =
-            is_listed && report.status == OrderStatus::Expired && report.kind.rests();
+    pub(crate) const fn new(report: &OrderReport) -> Self {
         Self {
             at: report.updated_at,
             status: report.status,
             executed: report.executed,
             executed_quote: report.executed_quote,
-            is_prevented,
+            is_prevented: false,
+            stage: Stage::Working,
+            working_at: None,
+            why: None,
         }
     }
 
@@ -118,6 +148,14 @@ impl Record {
         self.kind.qty().unwrap_or_else(bought)
     }
 
+    pub(crate) fn trigger(&self) -> Option<Trigger> {
+        self.condition.and_then(|condition| condition.trigger)
+    }
+
+    pub(crate) fn list(&self) -> Option<ListNo> {
+        self.condition.and_then(|condition| condition.list)
+    }
+
     pub(crate) fn remaining(&self) -> Qty {
         let executed = self.state().map(|state| state.executed).unwrap_or_default();
         self.qty().minus_floored(executed).unwrap_or_default()
@@ -139,7 +177,8 @@ impl Records {
             let named = (account, report.instrument, text.to_owned());
             self.by_client.entry(named).or_default().push(report.venue_id);
         }
-        let extras = self.next_extras;
+        let of_text = |(id, _): &&(String, Extras)| id == text;
+        let extras = self.next_extras.iter().find(of_text).map(|(_, extras)| *extras);
         let record = self.by_id.entry(report.venue_id).or_insert_with(|| Record {
             id: report.venue_id,
             account,
@@ -147,10 +186,16 @@ impl Records {
             client_id: text.to_owned(),
             side: report.side,
             kind: report.kind,
-            extras,
+            extras: extras.unwrap_or_default(),
             placed_at: report.updated_at,
+            condition: None,
+            amendments: Vec::new(),
             states: Vec::new(),
         });
+        record.kind = report.kind;
+        if let Some(condition) = self.announced.conditions.remove(&report.venue_id) {
+            record.condition = Some(condition);
+        }
         record.states.push(state);
         let open = self.open.entry(report.instrument).or_default();
         if state.is_open() {
@@ -159,6 +204,32 @@ impl Records {
             open.remove(&report.venue_id);
         }
         is_new
+    }
+
+    /// An order goes by another text from now on.
+    pub(crate) fn rename(&mut self, id: VenueOrderId, text: &str) {
+        let Some(record) = self.by_id.get_mut(&id) else { return };
+        let former = (record.account, record.instrument, record.client_id.clone());
+        if let Some(ids) = self.by_client.get_mut(&former) {
+            ids.retain(|other| *other != id);
+        }
+        text.clone_into(&mut record.client_id);
+        let named = (record.account, record.instrument, text.to_owned());
+        self.by_client.entry(named).or_default().push(id);
+    }
+
+    pub(crate) fn amended(&mut self, id: VenueOrderId, row: Amended) {
+        if let Some(record) = self.by_id.get_mut(&id) {
+            record.amendments.push(row);
+        }
+    }
+
+    /// What is special about an order changes without a report.
+    pub(crate) fn set_condition(&mut self, id: VenueOrderId, condition: Condition) {
+        self.announced.conditions.insert(id, condition);
+        if let Some(record) = self.by_id.get_mut(&id) {
+            record.condition = Some(condition);
+        }
     }
 
     pub(crate) fn get(&self, id: VenueOrderId) -> Option<&Record> {

@@ -110,8 +110,10 @@ def run_ccxt(http, ws, base, key, secret):
     refused("far", lambda: place("BTC/USDT", "limit", "buy", 1, 10), -1013, "PERCENT_PRICE")
     maker = {"postOnly": True}
     refused("maker", lambda: place("BTC/USDT", "limit", "buy", 1, 50001, maker), -2010, "immediately match")
-    stop = {"stopLossPrice": 40000}
-    refused("stop", lambda: place("BTC/USDT", "market", "sell", 0.01, None, stop), -2010, "not allowed")
+    run_ccxt_stops(client, base)
+    late = {"stopLossPrice": 60000}
+    trigger = "would trigger immediately"
+    refused("stop", lambda: place("BTC/USDT", "market", "sell", 0.01, None, late), -2010, trigger)
     named = {"clientOrderId": "same"}
     place("BTC/USDT", "limit", "buy", 0.001, 40000, named)
     refused("twice", lambda: place("BTC/USDT", "limit", "buy", 0.001, 40000, named), -2010, "Duplicate")
@@ -120,6 +122,41 @@ def run_ccxt(http, ws, base, key, secret):
     refused("wrong secret", wrong.fetch_balance, -1022)
     nobody = ccxt_client(ccxt.binance, http, ws, "nobody", secret)
     refused("unknown key", nobody.fetch_balance, -2015)
+
+
+def run_ccxt_stops(client, base):
+    """Stops by the client's own words; lists and amendments by the requests that it knows."""
+    place = client.create_order
+    stop = place("BTC/USDT", "limit", "sell", 0.01, 44000, {"stopLossPrice": 45000})
+    stop = client.fetch_order(stop["id"], "BTC/USDT")
+    check("stop limit", (stop["status"], stop["triggerPrice"]), ("open", 45000.0))
+    control(base, "/tick", {"symbol": "BTCUSDT", "price": "44500"})
+    check("stop filled", client.fetch_order(stop["id"], "BTC/USDT")["status"], "closed")
+    control(base, "/tick", {"symbol": "BTCUSDT", "price": "50000"})
+    trailing = place("BTC/USDT", "market", "sell", 0.01, None, {"trailingDelta": 100})
+    client.cancel_order(trailing["id"], "BTC/USDT")
+
+    oco = client.private_post_orderlist_oco({
+        "symbol": "BTCUSDT", "side": "SELL", "quantity": "0.01",
+        "aboveType": "LIMIT_MAKER", "abovePrice": "55000",
+        "belowType": "STOP_LOSS", "belowStopPrice": "45000",
+    })
+    check("oco", [one["type"] for one in oco["orderReports"]], ["STOP_LOSS", "LIMIT_MAKER"])
+    number = oco["orderListId"]
+    check("list", client.private_get_orderlist({"orderListId": number})["contingencyType"], "OCO")
+    check("open lists", len(client.private_get_openorderlist()), 1)
+    control(base, "/tick", {"symbol": "BTCUSDT", "price": "55001"})
+    control(base, "/tick", {"symbol": "BTCUSDT", "price": "50000"})
+    states = [client.fetch_order(one["orderId"], "BTC/USDT")["status"] for one in oco["orders"]]
+    check("oco done", states, ["expired", "closed"])
+    check("all lists", client.private_get_allorderlist()[-1]["listOrderStatus"], "ALL_DONE")
+
+    order = place("BTC/USDT", "limit", "buy", 0.002, 40000)
+    smaller = {"symbol": "BTCUSDT", "orderId": order["id"], "newQty": "0.001"}
+    amended = client.request("order/amend/keepPriority", "private", "PUT", smaller)
+    check("amended", amended["amendedOrder"]["qty"], "0.00100000")
+    check("amended order", client.fetch_order(order["id"], "BTC/USDT")["amount"], 0.001)
+    client.cancel_all_orders("BTC/USDT")
 
 
 async def watch_ccxt(http, ws, base, key, secret):
@@ -189,6 +226,7 @@ def run_python_binance(http, ws, base, key, secret):
         symbol="BTCUSDT", side="BUY", type="MARKET", quantity="0.01"), {})
     check("fee", client.get_account()["commissionRates"]["taker"], "0.00100000")
 
+    run_python_binance_lists(client, base)
     buy = client.order_limit_buy
     twice = {"symbol": "BTCUSDT", "orderId": waiting["orderId"]}
     refused("cancel twice", lambda: client.cancel_order(**twice), -2011)
@@ -200,6 +238,44 @@ def run_python_binance(http, ws, base, key, secret):
     refused("exponent", lambda: buy(symbol="BTCUSDT", quantity="1e-5", price="50000"), -1100)
     wrong = Client(key, "wrong")
     refused("wrong secret", wrong.get_account, -1022)
+
+
+def run_python_binance_lists(client, base):
+    stop = client.create_order(
+        symbol="BTCUSDT", side="SELL", type="STOP_LOSS_LIMIT", timeInForce="GTC",
+        quantity="0.01", price="44000", stopPrice="45000", newOrderRespType="RESULT")
+    check("stop limit", (stop["status"], stop["workingTime"]), ("NEW", -1))
+    replaced = client.cancel_replace_order(
+        symbol="BTCUSDT", side="SELL", type="TAKE_PROFIT_LIMIT", timeInForce="GTC",
+        quantity="0.01", price="54000", stopPrice="55000", cancelOrderId=stop["orderId"],
+        cancelReplaceMode="STOP_ON_FAILURE")
+    check("cancelReplace", (replaced["cancelResult"], replaced["newOrderResult"]), ("SUCCESS",) * 2)
+    failed = {"symbol": "BTCUSDT", "side": "SELL", "type": "MARKET", "quantity": "0.01",
+              "cancelOrderId": stop["orderId"], "cancelReplaceMode": "STOP_ON_FAILURE"}
+    refused("cancelReplace", lambda: client.cancel_replace_order(**failed), -2022)
+    oco = client.create_oco_order(
+        symbol="BTCUSDT", side="SELL", quantity="0.01", aboveType="LIMIT_MAKER",
+        abovePrice="56000", belowType="STOP_LOSS_LIMIT", belowStopPrice="45000",
+        belowPrice="44000", belowTimeInForce="GTC")
+    check("open lists", [one["orderListId"] for one in client.get_open_oco_orders()], [oco["orderListId"]])
+    gone = client.v3_delete_order_list(symbol="BTCUSDT", orderListId=oco["orderListId"])
+    check("list cancelled", [one["status"] for one in gone["orderReports"]], ["CANCELED"] * 2)
+    chain = client.v3_post_order_list_otoco(
+        symbol="BTCUSDT", workingType="LIMIT", workingSide="BUY", workingPrice="50000",
+        workingQuantity="0.01", workingTimeInForce="GTC", pendingSide="SELL",
+        pendingQuantity="0.005", pendingAboveType="LIMIT_MAKER", pendingAbovePrice="55000",
+        pendingBelowType="STOP_LOSS", pendingBelowStopPrice="45000")
+    states = [one["status"] for one in chain["orderReports"]]
+    check("otoco", states, ["FILLED", "PENDING_NEW", "PENDING_NEW"])
+    control(base, "/tick", {"symbol": "BTCUSDT", "price": "45000"})
+    control(base, "/tick", {"symbol": "BTCUSDT", "price": "50000"})
+    ids = [one["orderId"] for one in chain["orders"]]
+    states = [client.get_order(symbol="BTCUSDT", orderId=one)["status"] for one in ids]
+    check("otoco done", states, ["FILLED", "FILLED", "EXPIRED"])
+    check("all lists", len(client.v3_get_all_order_list()), 2)
+    refused("relation", lambda: client.create_oco_order(
+        symbol="BTCUSDT", side="SELL", quantity="0.01", aboveType="LIMIT_MAKER",
+        abovePrice="49000", belowType="STOP_LOSS", belowStopPrice="45000"), -2010)
 
 
 async def watch_python_binance(http, ws, base, key, secret):
@@ -253,8 +329,36 @@ def run_official(http, ws, base, key, secret):
     refused("cancel twice", lambda: rest.delete_order(**twice), -2011, "Unknown order sent.")
     poor = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": 100}
     refused("poor", lambda: rest.new_order(**poor), -2010, "insufficient balance")
+    run_official_lists(rest)
     wrong = official(http, ws, key, "wrong").rest_api
     refused("wrong secret", wrong.get_account, -1022, "Signature for this request")
+
+
+def run_official_lists(rest):
+    stop = rest.new_order(
+        symbol="BTCUSDT", side="SELL", type="STOP_LOSS_LIMIT", time_in_force="GTC",
+        quantity=0.01, price=44000, stop_price=45000, new_order_resp_type="RESULT").data()
+    check("stop limit", (stop.type, stop.stop_price), ("STOP_LOSS_LIMIT", "45000.00000000"))
+    order = rest.order_cancel_replace(
+        symbol="BTCUSDT", side="BUY", type="LIMIT", time_in_force="GTC", quantity=0.002,
+        price=40000, cancel_replace_mode="STOP_ON_FAILURE", cancel_order_id=stop.order_id).data()
+    check("cancelReplace", order.new_order_result, "SUCCESS")
+    number = order.new_order_response.order_id
+    amended = rest.order_amend_keep_priority(symbol="BTCUSDT", new_qty=0.001, order_id=number)
+    check("amended", amended.data().amended_order.qty, "0.00100000")
+    rows = rest.order_amendments(symbol="BTCUSDT", order_id=number).data()
+    check("amendments", [(one.orig_qty, one.new_qty) for one in rows], [("0.00200000", "0.00100000")])
+    rest.delete_order(symbol="BTCUSDT", order_id=number)
+    oco = rest.order_list_oco(
+        symbol="BTCUSDT", side="SELL", quantity=0.01, above_type="TAKE_PROFIT",
+        above_stop_price=55000, below_type="STOP_LOSS", below_stop_price=45000).data()
+    check("oco", (oco.contingency_type, len(oco.order_reports)), ("OCO", 2))
+    check("open lists", len(rest.get_open_order_list().data()), 1)
+    found = rest.get_order_list(order_list_id=oco.order_list_id).data()
+    check("list", found.list_client_order_id, oco.list_client_order_id)
+    gone = rest.delete_order_list(symbol="BTCUSDT", order_list_id=oco.order_list_id).data()
+    check("list cancelled", gone.list_order_status, "ALL_DONE")
+    check("all lists", len(rest.all_order_list().data()), 1)
 
 
 async def watch_official(http, ws, base, key, secret):

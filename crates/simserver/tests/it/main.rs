@@ -2,15 +2,18 @@
 #![cfg(test)]
 
 mod account;
+mod amends;
 mod clients;
 mod control;
 mod faults;
 mod garbage;
 mod keys;
 mod limits;
+mod lists;
 mod market;
 mod orders;
 mod scene;
 mod sessions;
+mod stops;
 mod streams;
 mod wire;

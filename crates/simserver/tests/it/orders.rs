@@ -245,16 +245,16 @@ async fn a_test_order_leaves_nothing_and_finds_what_filters_find() {
 #[tokio::test]
 async fn what_this_exchange_does_not_carry_is_refused_for_good() {
     let scene = Scene::new().await;
-    let stop = "symbol=BTCUSDT&side=SELL&type=STOP_LOSS&quantity=0.001&stopPrice=40000";
+    let iceberg = "symbol=BTCUSDT&side=SELL&type=LIMIT&timeInForce=GTC&quantity=0.001&price=60000\
+        &icebergQty=0.0005";
 
-    let stop = scene.order(ANN, stop).await;
+    let iceberg = scene.order(ANN, iceberg).await;
     let list = "symbol=BTCUSDT&side=SELL&quantity=0.001";
-    let list = scene.signed(ANN, "POST", "/api/v3/orderList/oco", list).await;
-    let amend = "symbol=BTCUSDT&orderId=1&newQty=0.001";
-    let amend = scene.signed(ANN, "PUT", "/api/v3/order/amend/keepPriority", amend).await;
+    let list = scene.signed(ANN, "POST", "/api/v3/orderList/opo", list).await;
     let removed = scene.signed(ANN, "POST", "/api/v3/userDataStream", "").await;
 
-    assert_eq!((stop.code(), list.code(), amend.code()), (-2010, -2010, -2038));
+    assert_eq!((iceberg.code(), list.code()), (-2010, -2010));
+    assert_eq!(list.said(), "OPO orders are not supported for this symbol.");
     assert_eq!(removed.status, 410);
     assert_eq!(scene.get("/api/v3/nothing").await.status, 404);
 }

@@ -153,6 +153,11 @@ fn the_prices_of_a_pair_stand_around_the_market() {
         ([stop("100"), limit_at("110")], -2010, wrong),
         ([stop("90"), limit_at("100")], -2010, wrong),
         (
+            [stop("90"), leg(2, Side::Sell, limit("99", "1"), Some(take_profit("110")))],
+            -2010,
+            wrong,
+        ),
+        (
             [stop("90"), leg(2, Side::Buy, maker("80", "1"), None)],
             -1014,
             "Unsupported order combination.",
