@@ -133,8 +133,10 @@ def run_ccxt_stops(client, base):
     control(base, "/tick", {"symbol": "BTCUSDT", "price": "44500"})
     check("stop filled", client.fetch_order(stop["id"], "BTC/USDT")["status"], "closed")
     control(base, "/tick", {"symbol": "BTCUSDT", "price": "50000"})
-    trailing = place("BTC/USDT", "market", "sell", 0.01, None, {"trailingDelta": 100})
-    client.cancel_order(trailing["id"], "BTC/USDT")
+    follows = {"trailingPercent": 1, "stopLossOrTakeProfit": "stopLoss"}
+    trailing = place("BTC/USDT", "market", "sell", 0.01, None, follows)
+    gone = client.cancel_order(trailing["id"], "BTC/USDT")
+    check("trailing", (gone["status"], gone["info"]["trailingDelta"]), ("canceled", 100))
 
     oco = client.private_post_orderlist_oco({
         "symbol": "BTCUSDT", "side": "SELL", "quantity": "0.01",
@@ -153,7 +155,7 @@ def run_ccxt_stops(client, base):
 
     order = place("BTC/USDT", "limit", "buy", 0.002, 40000)
     smaller = {"symbol": "BTCUSDT", "orderId": order["id"], "newQty": "0.001"}
-    amended = client.request("order/amend/keepPriority", "private", "PUT", smaller)
+    amended = client.request("order/amend/keepPriority", ["private"], "PUT", smaller)
     check("amended", amended["amendedOrder"]["qty"], "0.00100000")
     check("amended order", client.fetch_order(order["id"], "BTC/USDT")["amount"], 0.001)
     client.cancel_all_orders("BTC/USDT")
@@ -338,7 +340,7 @@ def run_official_lists(rest):
     stop = rest.new_order(
         symbol="BTCUSDT", side="SELL", type="STOP_LOSS_LIMIT", time_in_force="GTC",
         quantity=0.01, price=44000, stop_price=45000, new_order_resp_type="RESULT").data()
-    check("stop limit", (stop.type, stop.stop_price), ("STOP_LOSS_LIMIT", "45000.00000000"))
+    check("stop limit", (stop.type, stop.working_time), ("STOP_LOSS_LIMIT", -1))
     order = rest.order_cancel_replace(
         symbol="BTCUSDT", side="BUY", type="LIMIT", time_in_force="GTC", quantity=0.002,
         price=40000, cancel_replace_mode="STOP_ON_FAILURE", cancel_order_id=stop.order_id).data()
@@ -353,7 +355,7 @@ def run_official_lists(rest):
         symbol="BTCUSDT", side="SELL", quantity=0.01, above_type="TAKE_PROFIT",
         above_stop_price=55000, below_type="STOP_LOSS", below_stop_price=45000).data()
     check("oco", (oco.contingency_type, len(oco.order_reports)), ("OCO", 2))
-    check("open lists", len(rest.get_open_order_list().data()), 1)
+    check("open lists", len(rest.open_order_list().data()), 1)
     found = rest.get_order_list(order_list_id=oco.order_list_id).data()
     check("list", found.list_client_order_id, oco.list_client_order_id)
     gone = rest.delete_order_list(symbol="BTCUSDT", order_list_id=oco.order_list_id).data()

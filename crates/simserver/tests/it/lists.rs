@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     scene::{ANN, BOB, BTC, Scene, frame, price, qty},
-    wire::Reply,
+    wire::{Reply, Socket},
 };
 
 const OCO: &str = "symbol=BTCUSDT&side=SELL&quantity=0.5&listClientOrderId=exit\
@@ -106,10 +106,7 @@ async fn a_pair_is_placed_asked_for_and_cancelled() {
         (&all[0]["listOrderStatus"], all.as_array().map(Vec::len)),
         (&json!("ALL_DONE"), Some(1))
     );
-    let mut told = Vec::new();
-    while told.len() < 8 {
-        told.push(word(&events.event().await));
-    }
+    let told = heard(&mut events, 8).await;
     let want = [
         "NEW STOP_LOSS_LIMIT",
         "NEW LIMIT_MAKER",
@@ -121,6 +118,15 @@ async fn a_pair_is_placed_asked_for_and_cancelled() {
         "position",
     ];
     assert_eq!(told, want);
+}
+
+/// The next events of a private stream, in a word or two each.
+async fn heard(events: &mut Socket, count: usize) -> Vec<String> {
+    let mut told = Vec::new();
+    while told.len() < count {
+        told.push(word(&events.event().await));
+    }
+    told
 }
 
 fn word(event: &Value) -> String {
