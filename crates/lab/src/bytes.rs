@@ -56,6 +56,9 @@ fn io_fault(error: &io::Error, ending: &'static str) -> Fault {
     if error.kind() == io::ErrorKind::NotFound {
         return Fault::NotFound(ending);
     }
+    if error.kind() == io::ErrorKind::OutOfMemory {
+        return Fault::LargerThanMemory;
+    }
     Fault::Unreadable(error.to_string())
 }
 
@@ -84,7 +87,12 @@ fn frame<'a>(packed: &'a [u8], unpacked: &mut Vec<u8>) -> Result<&'a [u8], Fault
     };
     let room = BYTES_MAX.saturating_sub(tranche_model::cast::count(unpacked.len()));
     let read = (&mut decoder).take(room.saturating_add(1)).read_to_end(unpacked);
-    let count = read.map_err(|error| Fault::Damaged(error.to_string()))?;
+    let count = read.map_err(|error| {
+        if error.kind() == io::ErrorKind::OutOfMemory {
+            return Fault::LargerThanMemory;
+        }
+        Fault::Damaged(error.to_string())
+    })?;
     if room < tranche_model::cast::count(count) {
         return Err(Fault::TooLarge { bytes_max: BYTES_MAX });
     }

@@ -22,7 +22,7 @@ pub use self::{
 use crate::{
     bytes,
     fault::{Fault, FileError},
-    number,
+    memory, number,
     source::Source,
     table::{Layout, Row, Table},
 };
@@ -71,7 +71,10 @@ pub struct TooLong {
 /// between two candles is taken for it; who knows the interval should name it, so that a stray line
 /// is an error and not a shorter interval.
 pub fn read(path: &Path, interval: Option<Millis>) -> Result<CandleFile, FileError> {
-    parse(&bytes::name(path), &bytes::read(path)?, interval)
+    let (name, text) = (bytes::name(path), bytes::read(path)?);
+    let lines = text.split(|byte| *byte == b'\n').count();
+    memory::room_for(count(lines)).map_err(|fault| FileError::whole(&name, fault))?;
+    parse(&name, &text, interval)
 }
 
 /// Reads the text of a candle file; `name` is what errors and the source call it.

@@ -26,6 +26,15 @@ pub enum Fault {
     Damaged(String),
     #[error("the file holds more than {bytes_max} bytes when unpacked: split it")]
     TooLarge { bytes_max: u64 },
+    #[error(
+        "the file is larger than the memory: `tranche data import` reads it as a stream, into the data folder"
+    )]
+    LargerThanMemory,
+    #[error(
+        "{candles} candles take about {mib} MiB, more than the memory has: take a shorter time with \
+         --from and --to, or longer candles of `tranche data resample`"
+    )]
+    NoRoom { candles: u64, mib: u64 },
     #[error("the file is empty: its first line must be {header}")]
     Empty { header: String },
     #[error("the file has a header but no row: remove it or fetch it again")]

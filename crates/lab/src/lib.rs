@@ -34,6 +34,7 @@ pub mod fault;
 
 mod bytes;
 mod guarded;
+mod memory;
 mod number;
 mod table;
 

@@ -30,7 +30,7 @@ use crate::{
     candles::CandleFile,
     fault::{Fault, FileError},
     guarded::guarded,
-    resample,
+    memory, resample,
     source::Source,
 };
 
@@ -92,13 +92,13 @@ pub(super) fn entry(path: &Path) -> Result<Entry, FileError> {
 /// Reads the candles of a range.
 pub(super) fn read(path: &Path, range: Range) -> Result<CandleFile, FileError> {
     let open = Open::new(path)?;
-    let mut candles =
-        Vec::with_capacity(usize::try_from(open.entry.rows.min(1 << 22)).unwrap_or(0));
-    for place in 0..open.groups() {
-        if open.is_in(place, range) {
-            let group = open.group(place)?;
-            open.candles(&group, range, &mut candles)?;
-        }
+    let wanted: Vec<usize> = (0..open.groups()).filter(|place| open.is_in(*place, range)).collect();
+    let rows = wanted.iter().map(|place| open.rows(*place)).fold(0, u64::saturating_add);
+    memory::room_for(rows).map_err(|fault| FileError::whole(&open.name, fault))?;
+    let mut candles = Vec::with_capacity(usize::try_from(rows).unwrap_or(0));
+    for place in wanted {
+        let group = open.group(place)?;
+        open.candles(&group, range, &mut candles)?;
     }
     let interval = open.entry.series.interval();
     let gaps = resample::gaps(&candles, interval);
@@ -181,6 +181,11 @@ impl Open {
 
     fn groups(&self) -> usize {
         self.reader.metadata().num_row_groups()
+    }
+
+    fn rows(&self, place: usize) -> u64 {
+        let group = self.reader.metadata().row_groups().get(place);
+        group.and_then(|group| u64::try_from(group.num_rows()).ok()).unwrap_or(0)
     }
 
     /// Whether a group may hold candles of a range; without statistics it may.

@@ -3,6 +3,7 @@
 
 mod browser;
 mod market;
+mod memory;
 mod modes;
 mod page;
 mod plain;
