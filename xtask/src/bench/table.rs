@@ -145,6 +145,20 @@ const BACKTEST: [Row; 7] = [
         .beside("backtest/limit-tree", "the kernel's tree"),
 ];
 
+const SWEEP_DOOR: &str = "The same thousand configurations as `tranche sweep` tries them, in a process \
+    of its own: candles from the data folder, all figures of every try, the journal on the disk, and a \
+    closer look at the ten best. Its fills are those of the runs above.";
+
+const DOOR: [Row; 7] = [
+    row("wall time, all cores", "door/wall", Show::Nanos).goal(Goal::Most(10e9)),
+    row("processor time", "door/core", Show::Nanos),
+    row("reading the candles from the data folder", "door/load", Show::Nanos),
+    row("making the market ready", "door/prepare", Show::Nanos),
+    row("a thousand tries, each with all its figures, in the journal", "door/tries", Show::Nanos),
+    row("a closer look at the ten best", "door/judge", Show::Nanos),
+    row("peak memory", "door/peak", Show::Mebibytes),
+];
+
 const SWEEP: [Row; 5] = [
     row("wall time, all cores", "sweep/wall", Show::Nanos)
         .beside("sweep/limit", "kernel, one core")
@@ -155,7 +169,7 @@ const SWEEP: [Row; 5] = [
     row("peak memory, the read file in it", "sweep/peak", Show::Mebibytes),
 ];
 
-const PEERS: [Row; 7] = [
+const PEERS: [Row; 9] = [
     row("vectorbt, one configuration", "peers/ours/jump", Show::PerSecond)
         .beside("peers/vectorbt", "vectorbt")
         .goal(Goal::Times(0.05)),
@@ -171,6 +185,10 @@ const PEERS: [Row; 7] = [
         .beside("peers/nautilus", "NautilusTrader"),
     row("NautilusTrader, trades", "peers/ours/every", Show::PerSecond)
         .beside("peers/nautilus-trades", "NautilusTrader"),
+    row("backtesting.py", "peers/ours/jump", Show::PerSecond)
+        .beside("peers/backtesting", "backtesting.py"),
+    row("freqtrade, one month of it", "peers/ours/jump", Show::PerSecond)
+        .beside("peers/freqtrade", "freqtrade"),
     row("deals equal to NautilusTrader's, to the cent", "peers/deals/same", Show::Number)
         .beside("peers/deals", "all"),
 ];
@@ -239,7 +257,7 @@ type Section = (&'static str, &'static str, &'static [Row]);
 
 pub(crate) fn page(figures: &Figures, machine: &str) -> String {
     let mut page = format!("{HEAD}\nMachine: {machine}.\n");
-    let sections: [Section; 11] = [
+    let sections: [Section; 12] = [
         (
             "One account's step",
             "An account with one bot and six resting orders; a step gives intents, calls, watches and \
@@ -272,6 +290,7 @@ pub(crate) fn page(figures: &Figures, machine: &str) -> String {
             "A thousand configurations (step, take profit, scale of the volume) over the year.",
             &SWEEP,
         ),
+        ("A sweep through its door", SWEEP_DOOR, &DOOR),
         (
             "Beside others",
             "The same bot in engines of others, candles in a second of one core, in the same run \
@@ -301,7 +320,9 @@ pub(crate) fn page(figures: &Figures, machine: &str) -> String {
 fn write_section(page: &mut String, figures: &Figures, (title, about): (&str, &str), rows: &[Row]) {
     let market = match title {
         "A tick that wakes nobody" | "A hit" => figures.note("market"),
-        "Backtest" | "A sweep" | "Beside others" => figures.note("year"),
+        "Backtest" | "A sweep" | "A sweep through its door" | "Beside others" => {
+            figures.note("year")
+        }
         "A stream" => figures.note("stream"),
         _ => None,
     };

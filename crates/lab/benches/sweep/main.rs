@@ -1,5 +1,6 @@
 //! A thousand configurations over a year of one-minute candles, on all cores, and what it takes.
 //!
+//! The same through the code of `tranche sweep`, the data folder included, is `door`.
 //! Prints figures as they come; `--json FILE` writes them for the table. `--peers FOLDER` writes the year,
 //! the deals of one bot and our own speed there, for `bench/peers/compare.py`; nothing is written when
 //! the year is not recorded.
@@ -18,6 +19,8 @@
     dead_code,
     reason = "a benchmark: its input is its own, and it looks at the clock"
 )]
+
+mod door;
 
 #[path = "../limits/dca.rs"]
 mod dca;
@@ -60,6 +63,10 @@ const COUNT: usize = SIDE * SIDE * SIDE;
 const PAIRS: usize = 5;
 
 fn main() {
+    if let Some(folder) = argument("--door") {
+        door::carry_out(FilePath::new(&folder));
+        return;
+    }
     let mut figures = Figures::default();
     let begin = Instant::now();
     let file = market::year();
@@ -84,6 +91,9 @@ fn main() {
         let alone = run(&market, number);
         assert_eq!(found[number], alone, "a configuration alone is another one in the sweep");
     }
+
+    let each: Vec<u64> = found.iter().map(|(_, fills)| *fills).collect();
+    door::measure(&file, &each, &mut figures);
 
     let columns = file.columns(file.price_scale()).unwrap();
     limit(&columns, &mut figures);
