@@ -2,33 +2,30 @@
 #![expect(
     clippy::as_conversions,
     clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
     clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::disallowed_methods,
     clippy::float_arithmetic,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
     clippy::unwrap_used,
     dead_code,
-    reason = "a benchmark: its input is its own, and its kernels count as fast as they can"
+    reason = "a benchmark: its input is its own, it looks at the clock, and not all use all of the scene"
 )]
 
-#[path = "scene/core_time.rs"]
-mod core_time;
-#[path = "limits/dca.rs"]
-mod dca;
-#[path = "scene/market.rs"]
-mod market;
-#[path = "scene/plans.rs"]
-mod plans;
-#[path = "scene/world.rs"]
-mod world;
+#[path = "scene/mod.rs"]
+mod scene;
 
 use std::{hint::black_box, time::Duration};
 
-use core_time::CoreTime;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use plans::Terms;
+use scene::{
+    core_time::CoreTime,
+    dca, market,
+    plans::{self, Terms},
+};
 use tranche_sim::{
     backtest::{self, Market, Mode, Report},
     exchange::Path,

@@ -2,20 +2,21 @@
 #![expect(
     clippy::as_conversions,
     clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
     clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::disallowed_methods,
     clippy::float_arithmetic,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
     dead_code,
-    reason = "a benchmark: its input is its own, and its kernels count as fast as they can"
+    reason = "a benchmark: its input is its own, it looks at the clock, and not all use all of the scene"
 )]
 
-#[path = "limits/dca.rs"]
-mod dca;
-#[path = "scene/world.rs"]
-mod world;
+#[path = "scene/mod.rs"]
+mod scene;
 
 use std::hint::black_box;
 
@@ -36,7 +37,10 @@ use tranche_trading::{
     watch::Cause,
 };
 
-use self::world::World;
+use self::scene::{
+    dca,
+    world::{self, World},
+};
 
 const ACCOUNT: AccountId = AccountId::new(1);
 const BOT: BotId = BotId::new(1);

@@ -25,7 +25,7 @@ mod live;
 mod tape;
 mod writer;
 
-#[path = "../../../lab/benches/waiting/figures.rs"]
+#[path = "../../../lab/benches/scene/figures.rs"]
 mod figures;
 #[cfg_attr(test, expect(unused_imports, reason = "its tests run where it lives"))]
 #[path = "../../../lab/src/folder.rs"]

@@ -12,7 +12,7 @@ use tranche_sim::{
     exchange::{self, Path},
 };
 
-use crate::world;
+use super::world;
 
 /// What differs between configurations, in per cent.
 #[derive(Debug, Clone)]

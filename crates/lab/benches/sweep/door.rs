@@ -16,11 +16,13 @@ use tranche_lab::{
 use tranche_sim::backtest::Mode;
 
 use crate::{
-    COUNT, SIDE, core_nanos,
-    figures::{Figures, nanos},
-    peak_bytes, plans,
-    plans::Terms,
-    world,
+    COUNT, SIDE,
+    scene::{
+        figures::{Figures, nanos},
+        plans::{self, Terms},
+        process::{core_nanos, peak_bytes},
+        world,
+    },
 };
 
 const VENUE: &str = "bench";

@@ -6,32 +6,24 @@
 //! the year is not recorded.
 #![expect(
     clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
     clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
     clippy::disallowed_methods,
     clippy::float_arithmetic,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::print_stdout,
     clippy::unwrap_used,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    clippy::cast_sign_loss,
-    clippy::panic,
     dead_code,
-    reason = "a benchmark: its input is its own, and it looks at the clock"
+    reason = "a benchmark: its input is its own, it looks at the clock, and not all use all of the scene"
 )]
 
-mod door;
+#[path = "../scene/mod.rs"]
+mod scene;
 
-#[path = "../limits/dca.rs"]
-mod dca;
-#[path = "../waiting/figures.rs"]
-mod figures;
-#[path = "../scene/market.rs"]
-mod market;
-#[path = "../scene/plans.rs"]
-mod plans;
-#[path = "../scene/world.rs"]
-mod world;
+mod door;
 
 use std::{
     fmt::Write as _,
@@ -51,9 +43,12 @@ use tranche_sim::{
     exchange::FillRule,
 };
 
-use crate::{
+use crate::scene::{
+    dca,
     figures::{Figures, Times, nanos},
-    plans::Terms,
+    market,
+    plans::{self, Terms},
+    process::{argument, core_nanos, peak_bytes},
 };
 
 /// On each of three axes.
@@ -233,25 +228,4 @@ fn export(folder: &FilePath, file: &CandleFile, market: &Market) {
 
 fn sum(found: &[(u64, u64)], of: impl Fn(&(u64, u64)) -> u64) -> u64 {
     found.iter().map(of).sum()
-}
-
-/// Processor time of all threads so far, user and system, in nanoseconds.
-fn core_nanos() -> f64 {
-    let Ok(stat) = fs::read_to_string("/proc/self/stat") else { return 0.0 };
-    // Behind the name, which may hold spaces: state is the first field, the two times are 12 and 13.
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let ticks: f64 = fields.skip(11).take(2).map(|text| text.parse::<f64>().unwrap()).sum();
-    ticks * 1e7
-}
-
-fn peak_bytes() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-    let kib = line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or(0.0);
-    kib * 1024.0
-}
-
-/// What follows this word on the command line.
-fn argument(name: &str) -> Option<String> {
-    std::env::args().skip_while(|argument| argument != name).nth(1)
 }

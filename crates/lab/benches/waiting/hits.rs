@@ -9,7 +9,7 @@ use tranche_model::{
 };
 use tranche_trading::shard::{Durability, Options};
 
-use crate::{
+use crate::scene::{
     figures::{Figures, Times, slope},
     world::{self, World},
 };

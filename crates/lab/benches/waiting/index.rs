@@ -12,7 +12,7 @@ use tranche_model::{
 };
 use tranche_trading::watch::{Bound, Cause, Index, Trail, Urgency, Wake, Watch, WatchId};
 
-use crate::{
+use crate::scene::{
     figures::{Chance, Figures, Times, nanos, slope},
     levels::{self, Levels, Ordered},
     world,

@@ -5,8 +5,8 @@
 #![expect(
     clippy::as_conversions,
     clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
     clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
     clippy::cast_sign_loss,
     clippy::disallowed_methods,
     clippy::float_arithmetic,
@@ -15,24 +15,17 @@
     clippy::print_stdout,
     clippy::unwrap_used,
     dead_code,
-    reason = "a benchmark: its input is its own, and it looks at the clock"
+    reason = "a benchmark: its input is its own, it looks at the clock, and not all use all of the scene"
 )]
 
-mod figures;
+#[path = "../scene/mod.rs"]
+mod scene;
+
 mod hits;
 mod index;
 mod memory;
 
-#[path = "../limits/levels.rs"]
-mod levels;
-#[path = "../scene/market.rs"]
-mod market;
-#[path = "../limits/state.rs"]
-mod state;
-#[path = "../scene/world.rs"]
-mod world;
-
-use self::figures::Figures;
+use self::scene::{figures::Figures, market, process::argument};
 
 fn main() {
     let mut figures = Figures::default();
@@ -56,9 +49,4 @@ fn main() {
     if let Some(path) = argument("--json") {
         std::fs::write(path, figures.json()).unwrap();
     }
-}
-
-/// What follows this word on the command line.
-fn argument(name: &str) -> Option<String> {
-    std::env::args().skip_while(|argument| argument != name).nth(1)
 }

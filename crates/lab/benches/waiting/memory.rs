@@ -8,7 +8,7 @@ use tranche_model::{
 };
 use tranche_trading::shard::Options;
 
-use crate::{
+use crate::scene::{
     figures::Figures,
     state::State,
     world::{self, World},
