@@ -54,8 +54,7 @@ def install(folder, requirements):
     python = folder / "bin" / "python"
     if not python.is_file():
         venv.create(folder, with_pip=True)
-    command = [python, "-m", "pip", "install", "--quiet", "--only-binary", ":all:"]
-    command += ["--requirement", HERE / requirements]
+    command = [python, "-m", "pip", "install", "--quiet", "--requirement", HERE / requirements]
     try:
         subprocess.run(command, check=True, timeout=INSTALL_SECONDS)
     except (subprocess.SubprocessError, OSError) as error:
