@@ -56,7 +56,12 @@ impl Engine {
     fn hear_answer(&mut self, answered: &Answered) {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.running.calls = self.running.calls.saturating_sub(1);
-        self.dispatch.reply(answered.number, &answered.report.outcome, self.venue.now());
+        let now = self.venue.now();
+        if answered.is_withheld {
+            self.dispatch.withheld(answered.number, now);
+        } else {
+            self.dispatch.reply(answered.number, &answered.report.outcome, now);
+        }
     }
 
     /// Of a commit that stands the effects come out: they are sent, as they were committed to be.

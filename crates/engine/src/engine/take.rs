@@ -41,7 +41,11 @@ impl Engine {
         if let Some(until) = report.banned_until {
             self.dispatch.banned(until);
         }
-        self.dispatch.reply(number, &report.outcome, now);
+        if is_withheld {
+            self.dispatch.withheld(number, now);
+        } else {
+            self.dispatch.reply(number, &report.outcome, now);
+        }
         self.running.calls = self.running.calls.saturating_sub(1);
         let is_stale = self.owned.get(&account).is_none_or(|owned| owned.life != life);
         if is_stale && call.is_question() {

@@ -121,8 +121,8 @@ impl Gate {
         self.banned_until
     }
 
-    /// Learns from an outcome whether the venue is there. `expired`: the call was held back by its
-    /// own deadline, which says nothing of the venue.
+    /// Learns from an outcome whether the venue is there. `expired`: the call was held back here, by its
+    /// own deadline or by us, which says nothing of the venue.
     pub(super) fn learn(
         &mut self,
         number: CallNumber,

@@ -10,7 +10,22 @@ use super::{AT_ONCE, CallNumber, Dispatch, Usage, gate::Gate};
 impl Dispatch {
     /// The outcome of a call in flight. Reports that came with it go first.
     pub fn reply(&mut self, number: CallNumber, outcome: &Outcome, now: Timestamp) {
-        let Some(flight) = self.in_flight.remove(&number) else { return };
+        let Some(expired) = self.landed(number, now) else { return };
+        self.gate.learn(number, outcome, expired, now);
+        heed(&mut self.gate, outcome, now);
+    }
+
+    /// A call was kept back here: in quarantine, or because its account is another's now. That says nothing
+    /// of the venue.
+    pub fn withheld(&mut self, number: CallNumber, now: Timestamp) {
+        if self.landed(number, now).is_some() {
+            self.gate.learn(number, &Outcome::NotSent, true, now);
+        }
+    }
+
+    /// A call is not in flight any more; whether its own deadline is over. `None` for one that was not.
+    fn landed(&mut self, number: CallNumber, now: Timestamp) -> Option<bool> {
+        let flight = self.in_flight.remove(&number)?;
         self.wake_at = Some(AT_ONCE);
         // What was in flight when a window ended has to be known before it shrinks.
         self.budget.roll(now);
@@ -21,8 +36,7 @@ impl Dispatch {
             places.roll(now);
             places.answer();
         }
-        self.gate.learn(number, outcome, expired, now);
-        heed(&mut self.gate, outcome, now);
+        Some(expired)
     }
 
     /// The weight that the venue counted in its current minute, as the answer to call `number` says.

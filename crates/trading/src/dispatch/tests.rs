@@ -316,6 +316,45 @@ fn a_refusal_is_an_answer_and_an_order_past_its_deadline_says_nothing() {
     assert!(matches!(world.dispatch.status(), Status::Broken(_)));
 }
 
+/// A restored account takes back orders that nobody knows, and may not: the cancels are kept back, and the
+/// questions behind them have to be answered all the same.
+#[test]
+fn what_is_withheld_says_nothing_of_the_venue() {
+    let mut world = World::new(narrow(60));
+    world.advance(60_000);
+    for number in 1..=9 {
+        world.send(1, CallLane::Protect, cancel(u32::try_from(number).unwrap()));
+        world.advance(0);
+        world.dispatch.withheld(CallNumber(number), world.now);
+    }
+    world.advance(0);
+    assert_eq!(world.dispatch.status(), Status::Open);
+
+    world.send(1, CallLane::Protect, cancel(10));
+    world.advance(0);
+    world.answer(10, &Outcome::Done(Answer::OrderNotFound));
+    assert_eq!(world.dispatch.in_flight(), 0);
+}
+
+/// The venue was away, and the first that would try it is kept back: the next one tries.
+#[test]
+fn withheld_probe_leaves_the_way_to_the_next() {
+    let mut world = World::new(narrow(60));
+    world.advance(60_000);
+    world.fail(5);
+    world.advance(1000);
+    world.send(1, CallLane::Protect, cancel(6));
+    world.advance(0);
+    world.dispatch.withheld(CallNumber(6), world.now);
+    world.send(1, CallLane::Evidence, query(7));
+    world.advance(0);
+
+    assert_eq!(world.sent().len(), 7);
+    world.answer(7, &Outcome::Done(Answer::OrderNotFound));
+    world.advance(0);
+    assert_eq!(world.dispatch.status(), Status::Open);
+}
+
 #[test]
 fn with_nothing_queued_a_broken_venue_is_tried_with_one_granted_order() {
     let mut world = World::new(narrow(60));

@@ -46,7 +46,7 @@ fn killed_with_many_bots_it_is_soon_ready_again() {
     until_calm(&world, &process, bots);
     world.flags.clear();
 
-    let (mut times, mut weights) = (Vec::new(), Vec::new());
+    let (mut times, mut worked, mut weights) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..plan.cycles {
         world.go_on();
         thread::sleep(Duration::from_secs(1));
@@ -62,9 +62,11 @@ fn killed_with_many_bots_it_is_soon_ready_again() {
             thread::sleep(LOOK_EVERY);
         }
         times.push(watch.elapsed());
+        worked.push(Duration::from_millis(process.worked_ms()));
         weights.push(weight(&world));
     }
     times.sort_unstable();
+    worked.sort_unstable();
     let line = json!({
         "bots": bots,
         "accounts": accounts,
@@ -72,6 +74,7 @@ fn killed_with_many_bots_it_is_soon_ready_again() {
         "times_of_binance's_limits": plan.leave,
         "p50_ms": ms(&times, 50),
         "p99_ms": ms(&times, 99),
+        "worked_p50_ms": ms(&worked, 50),
         "most_weight": weights.iter().max(),
     });
     plan.close(&line);
