@@ -33,6 +33,10 @@ use crate::{
     memory::{CommitPlan, FaultyMemory, Memory},
 };
 
+/// At one moment nobody acts so often, unless something is wrong that time does not mend: then a run
+/// fails with a word instead of hanging.
+const ROUNDS_MAX: u32 = 20_000;
+
 /// How a driver is set up.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
@@ -158,7 +162,10 @@ impl Driver {
 
     /// Moves the clock, stopping wherever something is due.
     pub fn advance(&mut self, to: Timestamp) {
+        let mut rounds = 0_u32;
         while let Some(due) = self.next_due().filter(|due| *due < to) {
+            rounds = if self.now < due { 0 } else { rounds.saturating_add(1) };
+            assert!(rounds < ROUNDS_MAX, "time stands still at {}", self.now);
             self.now = self.now.max(due);
             self.turn_clock();
         }
@@ -220,7 +227,8 @@ impl Driver {
 
     /// Lets everybody act until nobody has anything left to do at this moment.
     fn pump(&mut self) {
-        loop {
+        for round in 0_u32.. {
+            assert!(round < ROUNDS_MAX, "nobody comes to rest at {}", self.now);
             if self.durability == Durability::Committed {
                 self.shard.flush(&mut self.outputs);
             }

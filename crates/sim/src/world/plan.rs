@@ -39,11 +39,13 @@ const EPISODE: u32 = 3 * MINUTES_PER_DAY;
 /// Without faults at the end of each episode, in minutes: longer than the longest pause between two
 /// attempts and the longest proof.
 pub(super) const CALM: u32 = 45;
+/// So many minutes after the last fault no order is in doubt any more, and accounts trade.
+pub(super) const SOON: u32 = 5;
 
 /// In each so many-th world every event is repeated.
 const REPEATED_EVERY: u64 = 16;
 /// One world of so many is spoken: it costs several times as much as another one.
-const SPOKEN_EVERY: u64 = 8;
+const SPOKEN_EVERY: u64 = 24;
 /// Draws them apart from everything else that a seed decides.
 const SPOKEN: u64 = 0x7370_6F6B_656E;
 /// Digits after the point of amounts on the wire.
@@ -160,6 +162,11 @@ impl Plan {
     pub(super) const fn is_calm(&self, minute: u32) -> bool {
         let end = self.episode_end(minute);
         end <= minute.saturating_add(CALM)
+    }
+
+    /// Whether the last fault was [`SOON`] ago in this minute.
+    pub(super) const fn is_soon(&self, minute: u32) -> bool {
+        self.episode_end(minute) == minute.saturating_add(CALM).saturating_sub(SOON)
     }
 
     /// The minute in which the episode of `minute` is over.

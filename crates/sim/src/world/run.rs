@@ -100,6 +100,9 @@ impl<'w> World<'w> {
         if is_calm && !self.plan.is_calm(self.minute.saturating_sub(1)) {
             self.begin_calm();
         }
+        if self.plan.is_soon(self.minute) {
+            self.look_soon();
+        }
         self.trade(is_calm);
         self.insist();
         if self.minute.is_multiple_of(TIDY_EVERY) {

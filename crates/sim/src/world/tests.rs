@@ -168,3 +168,16 @@ fn a_secret_in_a_reason_is_found() {
     let found = report.violations.first().map(ToString::to_string);
     assert!(found.is_some_and(|text| text.contains("a secret stands in a reason")));
 }
+
+#[test]
+fn each_calm_is_looked_at_soon_after_the_last_fault() {
+    let wish = Wish { seed: 1, days: 12, faults: Choice::Swarm, keep: Keep::default() };
+    let plan = Plan::new(wish);
+    let calm: Vec<u32> = (1..plan.minutes)
+        .filter(|minute| plan.is_calm(*minute) && !plan.is_calm(minute - 1))
+        .collect();
+    let soon: Vec<u32> = (0..plan.minutes).filter(|minute| plan.is_soon(*minute)).collect();
+
+    assert_eq!(calm.len(), 4);
+    assert_eq!(soon, calm.iter().map(|minute| minute + 5).collect::<Vec<_>>());
+}

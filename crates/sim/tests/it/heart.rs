@@ -10,6 +10,7 @@ use tranche_sim::{
     driver::Setup,
     exchange::{Hand, Settings},
     line::{CallFault, EventFault},
+    memory::CommitFault,
 };
 use tranche_trading::{
     account::AccountState,
@@ -25,6 +26,15 @@ use tranche_trading::{
 use crate::scene::{
     A, BOT, FIRST_DEAL, OURS, Scene, THEIRS, Terms, asset, config, draft, pct, settings,
 };
+
+#[test]
+#[should_panic(expected = "nobody comes to rest")]
+fn what_never_comes_to_rest_fails_instead_of_hanging() {
+    let mut scene = Scene::new();
+    scene.next_commit(1, CommitFault::Delay { turns: u32::MAX });
+
+    scene.create(BOT, draft());
+}
 
 #[test]
 fn a_deal_runs_from_base_order_to_take_profit() {

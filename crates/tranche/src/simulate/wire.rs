@@ -46,7 +46,9 @@ use self::{compare::found, secrets::Ear};
 
 /// The installation of all worlds.
 const HOUSE: Installation = Installation::new(3);
-/// One price of so many is also told as the best of the book.
+/// One price of so many passes as text: they are most of what is said, and all alike.
+const PRICE_EVERY: u64 = 4;
+/// One of so many of those is also told as the best of the book.
 const BEST_EVERY: u64 = 16;
 /// Processes whose memory of orders is kept: one that runs, and one that goes.
 const LIVES: u64 = 2;
@@ -300,9 +302,13 @@ impl Wire for Spoken {
     }
 
     fn tick(&self, tick: &Tick) -> Option<Tick> {
-        self.count();
         let number = self.ticks.get().saturating_add(1);
         self.ticks.set(number);
+        // One that nobody can have traded at is always told: it has to be refused.
+        if !number.is_multiple_of(PRICE_EVERY) && tick.price.is_positive() {
+            return Some(*tick);
+        }
+        self.count();
         if number.is_multiple_of(BEST_EVERY)
             && tick.price.is_positive()
             && let Some(text) = self.dialect.best(tick, number)

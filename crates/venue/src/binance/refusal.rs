@@ -131,7 +131,7 @@ pub(super) fn refusal(code: i32, text: &str) -> Refusal {
 /// The text for people's eyes, at most 300 letters. Whatever answers may repeat what it was sent: words
 /// as long as keys and signatures are left out.
 fn shown(text: &str) -> String {
-    let is_of_key = |letter: char| letter.is_ascii_alphanumeric() || "+/=_-%".contains(letter);
+    let is_of_key = |letter: char| letter.is_ascii_alphanumeric() || "+/_-".contains(letter);
     let mut shown = String::new();
     let mut rest = text.get(..text.floor_char_boundary(TEXT_READ)).unwrap_or_default();
     while !rest.is_empty() {

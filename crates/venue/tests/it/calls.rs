@@ -33,6 +33,17 @@ fn is_unknown(report: &Report) -> bool {
 }
 
 #[tokio::test]
+async fn an_answer_about_another_order_is_none() {
+    let about = |generation| {
+        let body = order_row(9, generation);
+        placed(Reply::Answer { status: 200, headers: "", body })
+    };
+
+    assert!(matches!(about(0).await.0.outcome, Outcome::Done(_)));
+    assert!(is_unknown(&about(1).await.0));
+}
+
+#[tokio::test]
 async fn a_placement_is_signed_stamped_and_counted() {
     let headers = "X-MBX-USED-WEIGHT: 3\r\nX-MBX-USED-WEIGHT-1M: 5\r\n\
                    x-mbx-order-count-10s: 1\r\nX-MBX-ORDER-COUNT-1D: 44\r\n";

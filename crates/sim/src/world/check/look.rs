@@ -34,6 +34,35 @@ impl World<'_> {
         }
     }
 
+    /// The last fault was a while ago: nothing is in doubt any more.
+    pub(in crate::world) fn look_soon(&mut self) {
+        if !self.checks.is_clean() {
+            return;
+        }
+        if self.people.has_open_wishes() {
+            self.checks.fail("I-23", "a command has no verdict".to_owned());
+        }
+        for account in self.plan.accounts.clone() {
+            let checked = self.view(account).map(|view| model::soon(&view));
+            match checked {
+                Some(checked) => self.checks.take(account, checked),
+                None => self.checks.fail("I-23", format!("account {account} is not loaded")),
+            }
+        }
+    }
+
+    fn view(&self, account: AccountId) -> Option<model::View<'_>> {
+        Some(model::View {
+            exchange: &self.exchange,
+            memory: &self.memory,
+            account: self.account(account)?,
+            now: self.now,
+            disturbed: self.checks.disturbed,
+            is_writing: false,
+            clock_error: CLOCK_ERROR,
+        })
+    }
+
     /// Everything is quiet: the model computes all anew.
     pub(in crate::world) fn look_closely(&mut self) {
         if !self.checks.is_clean() {
@@ -45,19 +74,11 @@ impl World<'_> {
         self.checks.bounded(self.line.load());
         self.guard_dumps();
         for account in self.plan.accounts.clone() {
-            let Some(live) = self.account(account) else {
+            let Some(view) = self.view(account) else {
                 self.checks.fail("I-23", format!("account {account} is not loaded"));
                 continue;
             };
-            let view = model::View {
-                exchange: &self.exchange,
-                memory: &self.memory,
-                account: live,
-                now: self.now,
-                disturbed: self.checks.disturbed,
-                is_writing: false,
-                clock_error: CLOCK_ERROR,
-            };
+            let live = view.account;
             let checked = model::always(&view).and_then(|()| model::quiet(&view));
             let stopped: Vec<_> = live
                 .bots

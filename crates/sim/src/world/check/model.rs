@@ -125,6 +125,27 @@ pub fn always(view: &View<'_>) -> Checked {
     Ok(())
 }
 
+/// What must be true soon after the last fault: the account trades, and no order is in doubt. What
+/// nobody told us of is found later, by the next reading of everything.
+pub fn soon(view: &View<'_>) -> Checked {
+    let account = view.account;
+    hold(account.desk.state == AccountState::Ready, "I-23", || {
+        format!("the account is {:?} long after the last fault", account.desk.state)
+    })?;
+    for bot in account.bots.values() {
+        for (slot, order) in bot.lanes.iter().flat_map(Lane::orders) {
+            let is_sure = matches!(order.stage, Stage::Open | Stage::Ended(_));
+            hold(is_sure, "I-23", || {
+                format!(
+                    "bot {} {slot}: {order:?} is in doubt long after the last fault",
+                    bot.head.id
+                )
+            })?;
+        }
+    }
+    Ok(())
+}
+
 /// What must be true once nothing happens any more.
 pub fn quiet(view: &View<'_>) -> Checked {
     let account = view.account;

@@ -187,6 +187,32 @@ fn a_trade_on_the_private_stream_is_a_fill_and_a_report() {
 }
 
 #[test]
+fn an_execution_whose_fee_or_side_of_the_book_is_not_told_is_not_read() {
+    let read = |text: String| {
+        let text = text.replace("{id}", &id(HOUSE).to_string());
+        let Ok(PrivateFrame::Event { text, .. }) = events::read(&text) else { panic!("{text}") };
+        events::private_of(&text, HOUSE, &Catalog::new([btc_usdt()])).map(|_| ())
+    };
+    let without = [
+        (r#""n":"0.00000150","#, ""),
+        (r#""n":"0.00000150""#, r#""n":null"#),
+        (r#""N":"BTC","#, ""),
+        (r#""N":"BTC""#, r#""N":null"#),
+        (r#""m":false,"#, ""),
+        (r#""m":false"#, r#""m":null"#),
+    ];
+
+    assert_eq!(read(TRADED.to_owned()), Ok(()));
+    for (field, instead) in without {
+        assert!(TRADED.contains(field));
+        assert_eq!(read(TRADED.replace(field, instead)), Err(Unreadable::Execution), "{field}");
+    }
+    // Nothing was taken: no asset is named.
+    let free = TRADED.replace(r#""n":"0.00000150","N":"BTC""#, r#""n":"0","N":null"#);
+    assert_eq!(read(free), Ok(()));
+}
+
+#[test]
 fn a_cancel_on_the_private_stream_names_the_order() {
     let private = private(TAKEN_BACK);
     let [PrivateEvent::Order(report)] = private.events.as_slice() else { panic!("{private:?}") };

@@ -115,3 +115,16 @@ fn bans_on_the_socket_carry_their_end() {
     let error: wire::Error<'_> = serde_json::from_str(text).unwrap();
     assert_eq!(of_error(418, &error, None, NOW), wait(1_795_000_120_000, true));
 }
+
+#[test]
+fn a_text_that_repeats_what_was_sent_shows_neither_key_nor_signature() {
+    let (key, signature) = ("vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zv".repeat(2), "0f".repeat(32));
+    let id = "x-tr0123456789abcdefghijklmnop";
+    let echo = format!("Bad request: key {key}, newClientOrderId={id}&signature={signature}.");
+
+    let Word::No(refusal) = error(400, -1100, &echo) else { panic!("{echo}") };
+
+    assert_eq!(refusal.text, format!("Bad request: key …, newClientOrderId={id}&signature=…."));
+    assert_eq!(shown(&"ü".repeat(5_000)).chars().count(), 300);
+    assert_eq!(shown(&"a".repeat(5_000)), "…");
+}
