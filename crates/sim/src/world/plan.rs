@@ -45,7 +45,7 @@ pub(super) const SOON: u32 = 5;
 /// In each so many-th world every event is repeated.
 const REPEATED_EVERY: u64 = 16;
 /// One world of so many is spoken: it costs several times as much as another one.
-const SPOKEN_EVERY: u64 = 24;
+const SPOKEN_EVERY: u64 = 16;
 /// Draws them apart from everything else that a seed decides.
 const SPOKEN: u64 = 0x7370_6F6B_656E;
 /// Digits after the point of amounts on the wire.

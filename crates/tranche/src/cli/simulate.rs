@@ -13,7 +13,7 @@ Examples:
 
 Each seed is a world of ten bots on a simulated exchange, with the real engine's decisions and faults
 of up to sixty-one kinds. docs/reliability.md names them, and says what must hold all the same. In
-about every twenty-fourth world everything passes as the exchange's text, with secrets planted in it that
+about every sixteenth world everything passes as the exchange's text, with secrets planted in it that
 must be told nowhere; `wire_worlds` and `wire_events` in the line of JSON count them.
 
 A world that fails is made smaller, and the command that shows it again is printed. The exit code is 0

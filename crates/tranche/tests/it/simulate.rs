@@ -26,6 +26,19 @@ fn worlds_are_told_in_one_line_and_the_same_seed_is_the_same_world() {
 }
 
 #[test]
+fn a_part_of_the_worlds_is_spoken_as_text() {
+    let place = Place::new("simulate_text");
+    // Of the seeds 52 to 64 these are 52 and 54.
+    let told = place.run("simulate --days 3 --seed 52 --json");
+    assert_eq!(told.code, Some(0), "{}", told.err);
+    let line: Value = serde_json::from_str(&told.out).unwrap();
+
+    assert_eq!((&line["worlds"], &line["wire_worlds"]), (&Value::from(13), &Value::from(2)));
+    assert!(line["wire_events"].as_u64().is_some_and(|texts| 5_000 < texts), "{line}");
+    assert_eq!((&line["violations"], &line["unlike"]), (&Value::from(0), &Value::from(0)));
+}
+
+#[test]
 fn only_what_is_asked_for_goes_wrong() {
     let place = Place::new("simulate_some");
     let told = place.run("simulate --days 3 --faults drop_event,kill_after_send --json");

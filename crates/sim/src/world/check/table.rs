@@ -70,7 +70,7 @@ pub const INVARIANTS: [Invariant; 33] = [
     row(
         "I-33",
         "no secret is told",
-        Place::Elsewhere("worlds as text, about every twenty-fourth of tranche simulate"),
+        Place::Elsewhere("worlds as text, about every sixteenth of tranche simulate"),
     ),
 ];
 
