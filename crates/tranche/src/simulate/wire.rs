@@ -79,7 +79,7 @@ enum Desk {
     #[default]
     Closed,
     /// It only reads the first one.
-    Listens { at: Timestamp, heard: Option<Result<Asked, Told>> },
+    Listens { at: Timestamp, heard: Option<Box<Result<Asked, Told>>> },
     /// It says this in answer to each.
     Says(Speech),
 }
@@ -185,13 +185,13 @@ impl Spoken {
     ) -> Option<T> {
         let Passage { life, account, left_at, .. } = *passage;
         let mut memories = self.memories.borrow_mut();
-        if !memories.contains_key(&(life, account)) {
-            let fresh = self.client.account(self.credentials.get(&account)?, HOUSE).ok()?;
-            self.note(self.subscribe(&fresh, (life, left_at)));
-            memories.insert((life, account), fresh);
-            memories.retain(|(known, _), _| life <= known.saturating_add(LIVES));
+        if let Some(known) = memories.get(&(life, account)) {
+            return Some(work(known));
         }
-        memories.get(&(life, account)).map(work)
+        let fresh = self.client.account(self.credentials.get(&account)?, HOUSE).ok()?;
+        self.note(self.subscribe(&fresh, (life, left_at)));
+        memories.retain(|(known, _), _| life <= known.saturating_add(LIVES));
+        Some(work(memories.entry((life, account)).or_insert(fresh)))
     }
 
     fn subscribe(&self, fresh: &OfflineAccount, (id, at): (u64, Timestamp)) -> Option<Violation> {
@@ -222,7 +222,7 @@ impl Wire for Spoken {
         let listens = Desk::Listens { at: passage.arrives_at, heard: None };
         let (unsent, desk) = self.carry_out(passage, *call, listens);
         let Desk::Listens { heard, .. } = desk else { return Ok(*call) };
-        match heard {
+        match heard.map(|heard| *heard) {
             // Nothing was to be sent.
             None if matches!(call, Call::Highs { .. }) => Ok(*call),
             None => Err(Box::new(unsent)),
@@ -404,7 +404,7 @@ fn serve(
         Desk::Closed => return Err(HttpFault::ConnectionRefused),
         Desk::Listens { at, heard } => {
             if heard.is_none() {
-                *heard = Some(dialect.read(incoming, *at));
+                *heard = Some(Box::new(dialect.read(incoming, *at)));
             }
             return Err(HttpFault::Timeout);
         }

@@ -15,7 +15,7 @@ const OPEN: [&str; 3] = ["NEW", "PARTIALLY_FILLED", "FILLED"];
 pub(super) fn strike(text: String, (fault, detail): (Fault, u64), echo: &str) -> String {
     let mut chance = Chance::new(detail);
     if fault == Fault::TruncatedJson {
-        cut(text, &mut chance)
+        cut(&text, &mut chance)
     } else if fault == Fault::HtmlErrorPage {
         page(echo)
     } else if fault == Fault::FieldChanged {
@@ -35,7 +35,7 @@ pub(super) fn page(echo: &str) -> String {
     format!("<html><body><h1>Bad Gateway</h1><pre>{echo} token={token}</pre></body></html>")
 }
 
-fn cut(text: String, chance: &mut Chance) -> String {
+fn cut(text: &str, chance: &mut Chance) -> String {
     let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
     let place = usize::try_from(chance.below(length)).unwrap_or(0);
     let place = text.floor_char_boundary(place);
@@ -58,7 +58,7 @@ fn restate(text: String, word: &str) -> String {
 
 fn change(text: String, chance: &mut Chance, echo: &str) -> String {
     match chance.below(10) {
-        0 => cut(text, chance),
+        0 => cut(&text, chance),
         1 => page(echo),
         2 => "{}".to_owned(),
         3 => format!("{{\"code\":-9999,\"msg\":\"refused: {echo}\"}}"),

@@ -1,3 +1,5 @@
+//! Worlds as text hold, and what they are to find is found.
+
 use std::collections::BTreeSet;
 
 use tranche_model::record::{Answer, Refusal, RefusalReason};
@@ -6,7 +8,7 @@ use tranche_sim::world::{Choice, Keep, Wish, World};
 use super::*;
 
 /// A seed whose world is spoken, the `number`-th of them.
-fn plan(number: usize, days: u32, faults: Choice) -> Plan {
+fn plan(number: usize, days: u32, faults: &Choice) -> Plan {
     let plans = (1..)
         .map(|seed| Plan::new(Wish { seed, days, faults: faults.clone(), keep: Keep::default() }));
     plans.filter(|plan| plan.is_spoken).nth(number).unwrap()
@@ -24,7 +26,7 @@ fn assert_clean(report: &Report) {
 
 #[test]
 fn a_fair_world_is_the_same_as_text() {
-    let plan = plan(0, 3, Choice::Only(BTreeSet::new()));
+    let plan = plan(0, 3, &Choice::Only(BTreeSet::new()));
 
     let (spoken, plain) = (lives(&plan), World::new(plan.clone(), None).run());
 
@@ -38,7 +40,7 @@ fn a_fair_world_is_the_same_as_text() {
 #[test]
 fn worlds_as_text_hold_and_are_the_same_each_time() {
     for number in 0..3 {
-        let plan = plan(number, 6, Choice::Swarm);
+        let plan = plan(number, 6, &Choice::Swarm);
         let (one, two) = (lives(&plan), lives(&plan));
         assert_clean(&one);
         assert_eq!(one, two);
@@ -56,7 +58,7 @@ fn damage_to_the_text_alone_does_no_harm() {
         Fault::ServerErrorAfter,
     ];
     for fault in damage {
-        let report = lives(&plan(1, 12, Choice::Only([fault].into())));
+        let report = lives(&plan(1, 12, &Choice::Only([fault].into())));
         assert_clean(&report);
         assert!(report.faults.of(fault) != 0, "{fault}");
     }
@@ -68,12 +70,12 @@ fn a_part_of_a_secret_is_found_and_what_is_ours_is_not() {
     let signature = "0123456789abcdef".repeat(4);
     let cases = [
         (format!("key={key}"), Some("the API key")),
-        (key[5..21].to_owned(), Some("the API key")),
+        (key.split_at(5).1.to_owned(), Some("the API key")),
         (format!("\"{secret}\""), Some("the secret of the key")),
-        (format!("listenKey: {}", &token[..16]), Some("a listen token")),
+        (format!("listenKey: {}", token.split_at(16).0), Some("a listen token")),
         (format!("a&signature={signature}"), Some("a signature")),
         (format!("{}{signature}", "-".repeat(63)), Some("a signature")),
-        (signature[1..].to_owned(), None),
+        (signature.split_at(1).1.to_owned(), None),
         ("x-tr0000000000000000000000000000 0123456789".to_owned(), None),
         (String::new(), None),
     ];
@@ -84,7 +86,7 @@ fn a_part_of_a_secret_is_found_and_what_is_ours_is_not() {
 
 #[test]
 fn a_secret_in_a_log_is_found() {
-    let spoken = Spoken::new(&plan(0, 3, Choice::Swarm)).unwrap();
+    let spoken = Spoken::new(&plan(0, 3, &Choice::Swarm)).unwrap();
     spoken.listen(|| tracing::debug!("nothing to see"));
     assert_eq!(spoken.violation(), None);
 
@@ -103,13 +105,11 @@ impl Wire for Leaky {
     }
 
     fn reply(&self, passage: &Passage, reply: &Reply) -> Outcome {
-        match self.0.reply(passage, reply) {
-            Outcome::Refused(refusal) => {
-                let text = format!("{} {}", refusal.text, secrets::key());
-                Outcome::Refused(Refusal { text, ..refusal })
-            }
-            outcome => outcome,
+        let mut outcome = self.0.reply(passage, reply);
+        if let Outcome::Refused(Refusal { text, .. }) = &mut outcome {
+            text.push_str(&secrets::key());
         }
+        outcome
     }
 
     fn messages(
@@ -148,7 +148,7 @@ impl Wire for Leaky {
 
 #[test]
 fn a_planted_leak_is_found_where_it_is_written_down() {
-    let plan = plan(0, 6, Choice::Only([Fault::ExitRefused, Fault::KeyRevoked].into()));
+    let plan = plan(0, 6, &Choice::Only([Fault::ExitRefused, Fault::KeyRevoked].into()));
     let leaky = Leaky(Spoken::new(&plan).unwrap());
 
     let report = World::new(plan, Some(&leaky)).run();
@@ -160,7 +160,7 @@ fn a_planted_leak_is_found_where_it_is_written_down() {
 
 #[test]
 fn a_difference_that_the_protocol_does_not_explain_is_a_violation() {
-    let plan = plan(0, 3, Choice::Swarm);
+    let plan = plan(0, 3, &Choice::Swarm);
     let spoken = Spoken::new(&plan).unwrap();
     let passage = Passage {
         life: 1,
