@@ -31,7 +31,8 @@ use tranche_simserver::{
     Speed, SystemClock, quiet,
 };
 use tranche_store::{
-    Database, Role, Settings as StoreSettings, Store, Versions, scratch::PostgresDatabase,
+    Database, Role, Settings as StoreSettings, Store, StoreError, Versions,
+    scratch::PostgresDatabase,
 };
 use tranche_trading::codec;
 
@@ -53,6 +54,9 @@ const PAIRS: u32 = 6;
 /// Between two prices of each pair, when there are so many.
 const STEP: Duration = Duration::from_millis(20);
 const LOOK_EVERY: Duration = Duration::from_millis(30);
+
+/// A server whose disk failed.
+const BACK_WITHIN: Duration = Duration::from_secs(30);
 
 const BAD_DAY: &str = r#"{"seed": 7, "rule": [
     {"path": "POST /api/v3/order", "per_mille": 15, "fault": {"kind": "drop_after"}},
@@ -283,8 +287,22 @@ impl World {
         self.clock.0.fetch_add(ms, Ordering::SeqCst);
     }
 
-    /// Looks into the database, without asking any process that trades.
-    pub(super) fn read<T>(&self, read: impl AsyncFnOnce(&Store) -> T) -> T {
+    /// Looks into the database, without asking any process that trades. A server that failed comes back.
+    pub(super) fn read<T>(&self, read: impl AsyncFn(&Store) -> Result<T, StoreError>) -> T {
+        let until = Patience::of(BACK_WITHIN);
+        loop {
+            match self.runtime.block_on(self.try_to_read(&read)) {
+                Ok(value) => return value,
+                Err(error) => assert!(until.lasts(), "the database cannot be read: {error}"),
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    async fn try_to_read<T>(
+        &self,
+        read: &impl AsyncFn(&Store) -> Result<T, StoreError>,
+    ) -> Result<T, String> {
         let database = match &self.database {
             Some(database) => Database::parse(&database.url()).unwrap(),
             None => Database::Sqlite(self.place.path("data/tranche.db")),
@@ -297,20 +315,18 @@ impl World {
             lease: StoreSettings::LEASE,
             now: Timestamp::from_ms(0),
         };
-        self.runtime.block_on(async {
-            let store = Store::open(settings).await.unwrap();
-            let value = read(&store).await;
-            store.close().await;
-            value
-        })
+        let store = Store::open(settings).await.map_err(|error| error.to_string())?;
+        let value = read(&store).await;
+        store.close().await;
+        value.map_err(|error| error.to_string())
     }
 
     pub(crate) fn intents(&self) -> usize {
-        self.read(async |store| store.intents(OURS, Timestamp::MIN).await.unwrap().len())
+        self.read(async |store| store.intents(OURS, Timestamp::MIN).await).len()
     }
 
     pub(crate) fn deals_closed(&self) -> usize {
-        self.read(async |store| store.deals(OURS).await.unwrap().len())
+        self.read(async |store| store.deals(OURS).await).len()
     }
 
     pub(crate) fn until_trading(&self) {
@@ -330,7 +346,7 @@ impl World {
         let until = Patience::of(within);
         let owner = format!("process {process} ");
         loop {
-            let leases = self.read(async |store| store.leases().await.unwrap());
+            let leases = self.read(async |store| store.leases().await);
             let ours = leases.iter().find(|lease| lease.account == OURS);
             if ours.is_some_and(|lease| lease.owner.starts_with(&owner)) {
                 return;
