@@ -32,7 +32,7 @@ struct Stored {
 }
 
 fn stored(world: &World) -> Stored {
-    world.read(async |store| {
+    world.read(&async |store| {
         let snapshot = store.snapshot(OURS).await?;
         Ok(Stored {
             account: account(&snapshot),
@@ -85,7 +85,7 @@ pub(super) fn orders(world: &World) -> Vec<Finding> {
 
 /// The id of each intent that the database knows.
 pub(super) fn committed(world: &World) -> Vec<ClientOrderId> {
-    let intents = world.read(async |store| store.intents(OURS, Timestamp::MIN).await);
+    let intents = world.read(&async |store| store.intents(OURS, Timestamp::MIN).await);
     intents.into_iter().map(|row| row.request.client_id).collect()
 }
 

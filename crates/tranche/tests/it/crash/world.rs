@@ -288,10 +288,10 @@ impl World {
     }
 
     /// Looks into the database, without asking any process that trades. A server that failed comes back.
-    pub(super) fn read<T>(&self, read: impl AsyncFn(&Store) -> Result<T, StoreError>) -> T {
+    pub(super) fn read<T>(&self, read: &impl AsyncFn(&Store) -> Result<T, StoreError>) -> T {
         let until = Patience::of(BACK_WITHIN);
         loop {
-            match self.runtime.block_on(self.try_to_read(&read)) {
+            match self.runtime.block_on(self.try_to_read(read)) {
                 Ok(value) => return value,
                 Err(error) => assert!(until.lasts(), "the database cannot be read: {error}"),
             }
@@ -322,11 +322,11 @@ impl World {
     }
 
     pub(crate) fn intents(&self) -> usize {
-        self.read(async |store| store.intents(OURS, Timestamp::MIN).await).len()
+        self.read(&async |store| store.intents(OURS, Timestamp::MIN).await).len()
     }
 
     pub(crate) fn deals_closed(&self) -> usize {
-        self.read(async |store| store.deals(OURS).await).len()
+        self.read(&async |store| store.deals(OURS).await).len()
     }
 
     pub(crate) fn until_trading(&self) {
@@ -346,7 +346,7 @@ impl World {
         let until = Patience::of(within);
         let owner = format!("process {process} ");
         loop {
-            let leases = self.read(async |store| store.leases().await);
+            let leases = self.read(&async |store| store.leases().await);
             let ours = leases.iter().find(|lease| lease.account == OURS);
             if ours.is_some_and(|lease| lease.owner.starts_with(&owner)) {
                 return;
