@@ -58,7 +58,7 @@ fn damage_to_the_text_alone_does_no_harm() {
         Fault::ServerErrorAfter,
     ];
     for fault in damage {
-        let report = lives(&plan(1, 12, &Choice::Only([fault].into())));
+        let report = lives(&plan(1, 6, &Choice::Only([fault].into())));
         assert_clean(&report);
         assert!(report.faults.of(fault) != 0, "{fault}");
     }
