@@ -153,6 +153,8 @@ impl Accounts {
             if settings.fees != before.fees {
                 engine.terms(account.account, settings).await?;
             }
+            // What could not be taken back until now is found again at once, not with the next census.
+            engine.sync().await?;
         }
         Ok(())
     }
