@@ -86,7 +86,6 @@ pub(crate) fn restore_once(world: &mut World, mut dice: Dice) {
     let process = world.serve_first();
     world.set_up();
     world.until_trading();
-    world.begin_bad_day(true);
     let process = restore(world, process, Duration::from_hours(3), &mut dice);
     world.settle(&process);
     process.end();
