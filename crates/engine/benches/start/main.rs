@@ -20,7 +20,7 @@
 
 mod fill;
 
-#[path = "../../../lab/benches/waiting/figures.rs"]
+#[path = "../../../lab/benches/scene/figures.rs"]
 mod figures;
 #[path = "../../../lab/benches/scene/world.rs"]
 mod world;

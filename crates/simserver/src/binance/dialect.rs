@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tranche_model::{
     candle::Tick,
     ids::{AccountId, VenueOrderId},
-    instrument::{Instrument, TradingStatus},
+    instrument::Instrument,
     money::{Price, Qty, Quote},
     order::{ForeignOrder, OrderKind, OrderReport, OrderRequest, OrderStatus, Size},
     record::{Answer, Call, PrivateEvent, Refusal},
@@ -288,7 +288,7 @@ impl World {
 
     fn placement_of(&mut self, form: &OrderForm) -> Result<Option<Call>, Refused> {
         let instrument = self.id_of(&form.symbol)?;
-        let Kind::Kind(kind) = form.asked else { return Ok(None) };
+        let Kind::Kind(kind, None) = form.asked else { return Ok(None) };
         let named = form.client_id.as_deref().and_then(|text| self.names.packed(text));
         Ok(named.map(|client_id| {
             let request = OrderRequest { client_id, instrument, side: form.side, kind };
@@ -351,8 +351,7 @@ impl World {
 
     /// An order as the statement has it, whatever else was told of it.
     fn known(&self, account: AccountId, report: &OrderReport) -> (Record, State) {
-        let listed = self.exchange.instruments().get(report.instrument).map(|it| it.status);
-        let state = State::new(report, listed != Some(TradingStatus::Delisted));
+        let state = State::plain(report, self.is_listed(report.instrument));
         let text = self.names.text(report.client_id);
         (Record::of(account, report, &text, state), state)
     }

@@ -11,6 +11,7 @@ use tranche_model::{
     asset::Asset,
     balance::Balance,
     fill::{Fill, Liquidity},
+    ids::InstrumentId,
     ids::{AccountId, VenueOrderId},
     instrument::TradingStatus,
     money::{Amount, Qty},
@@ -215,8 +216,7 @@ impl World {
         letters.reports.push((Some(record.id), event));
     }
 
-    /// The state that a report leads to. Nothing but the rule against trading with oneself, or the end
-    /// of its instrument, expires an order that waits in the book.
+    /// The state that a report leads to.
     fn next_state(&mut self, report: &OrderReport) -> State {
         let id = report.venue_id;
         let record = self.records.get(id);
@@ -225,15 +225,21 @@ impl World {
         let condition = condition.or_else(|| record.and_then(|record| record.condition));
         let stage = condition.map_or(Stage::Working, |condition| condition.stage);
         let former = record.and_then(Record::state).and_then(|state| state.working_at);
-        let working_at = former.or_else(|| (stage == Stage::Working).then_some(report.updated_at));
         let why = self.records.announced.endings.remove(&id);
-        let status = self.exchange.instruments().get(report.instrument).map(|it| it.status);
-        let is_prevented = status != Some(TradingStatus::Delisted)
-            && report.status == OrderStatus::Expired
-            && why.is_none()
-            && stage == Stage::Working
-            && report.kind.rests();
-        State { is_prevented, stage, working_at, why, ..State::new(report) }
+        let plain = State::plain(report, self.is_listed(report.instrument));
+        let is_working = stage == Stage::Working;
+        State {
+            is_prevented: plain.is_prevented && why.is_none() && is_working,
+            stage,
+            working_at: former.or_else(|| plain.working_at.filter(|_| is_working)),
+            why,
+            ..plain
+        }
+    }
+
+    pub(crate) fn is_listed(&self, instrument: InstrumentId) -> bool {
+        let status = self.exchange.instruments().get(instrument).map(|it| it.status);
+        status != Some(TradingStatus::Delisted)
     }
 
     /// The parts that every execution report has.

@@ -99,15 +99,17 @@ pub(crate) enum OrderRef {
 }
 
 impl State {
-    pub(crate) const fn new(report: &OrderReport) -> Self {
+    /// Of a plain order. Nothing but the rule against trading with oneself, or the end of its
+    /// instrument, expires one that waits in the book.
+    pub(crate) fn plain(report: &OrderReport, is_listed: bool) -> Self {
         Self {
             at: report.updated_at,
             status: report.status,
             executed: report.executed,
             executed_quote: report.executed_quote,
-            is_prevented: false,
+            is_prevented: is_listed && report.status == OrderStatus::Expired && report.kind.rests(),
             stage: Stage::Working,
-            working_at: None,
+            working_at: Some(report.updated_at),
             why: None,
         }
     }
@@ -129,6 +131,8 @@ impl Record {
             kind: report.kind,
             extras: Extras::default(),
             placed_at: report.updated_at,
+            condition: None,
+            amendments: Vec::new(),
             states: vec![state],
         }
     }
