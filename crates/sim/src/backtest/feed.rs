@@ -22,10 +22,11 @@ use crate::{
     exchange::{self, First, Path},
 };
 
-/// How many rows before the one that matters are fed: a lone far price would be taken for a mistake of
-/// the data, and held back. A candle has the last two prices in it, a tick has one.
+/// How many rows before the one that matters are fed at least: a lone far price would be taken for a
+/// mistake of the data, and held back. A candle has the last prices in it, a tick has one. Where these
+/// rows are far from each other, more are fed, until they settle what is believed.
 const LEAD_IN_CANDLES: usize = 1;
-const LEAD_IN_TICKS: usize = 2;
+const LEAD_IN_TICKS: usize = 3;
 
 /// A candle or tick that is fed.
 #[derive(Debug, Clone, Copy)]
@@ -107,7 +108,11 @@ impl Run<'_> {
         let landing = cursor.landing(track, at);
         let is_ticks = track.rows.span == Millis::ZERO;
         let lead_in = if is_ticks { LEAD_IN_TICKS } else { LEAD_IN_CANDLES };
-        for place in landing.saturating_sub(lead_in).max(cursor.next)..landing {
+        let mut first = landing.saturating_sub(lead_in).max(cursor.next);
+        while cursor.next < first && !track.settles(first) {
+            first = first.saturating_sub(1);
+        }
+        for place in first..landing {
             add(number, track, (place, self.plan.path), true, leaves);
         }
         let mut end = landing.max(cursor.next);
@@ -274,7 +279,8 @@ impl Run<'_> {
     }
 }
 
-/// Appends a row, or the finer ones inside it. Of a row that only leads up to another, the last one does.
+/// Appends a row, or the finer ones inside it. Of a row that only leads up to another, the last one does
+/// where it settles what is believed.
 fn add(
     number: usize,
     track: &Track,
@@ -285,7 +291,8 @@ fn add(
     let Some(row) = track.rows.get(place) else { return };
     match track.inside(row.at) {
         Some((finer, range)) => {
-            let range = if is_lead { range.end.saturating_sub(1)..range.end } else { range };
+            let last = range.end.saturating_sub(1);
+            let range = if is_lead && finer.settles(last) { last..range.end } else { range };
             let rows = range.filter_map(|place| finer.get(place));
             leaves.extend(rows.map(|row| Leaf::new(number, row, (finer.span, path), is_lead)));
         }

@@ -165,6 +165,15 @@ impl Track {
         Some(from.saturating_add(reached))
     }
 
+    /// Whether this row makes good what was passed over, see [`Rows::settles`].
+    pub(super) fn settles(&self, place: usize) -> bool {
+        let inside = self.rows.at(place).and_then(|at| self.inside(at));
+        inside.map_or_else(
+            || self.rows.settles(place),
+            |(finer, range)| finer.settles(range.end.saturating_sub(1)),
+        )
+    }
+
     /// The finer rows inside a row, if there are any.
     pub(super) fn inside(&self, at: Timestamp) -> Option<(&Rows, std::ops::Range<usize>)> {
         let finer = self.finer.as_ref()?;
@@ -251,6 +260,24 @@ impl Rows {
         let (high, open, close) = (of(&self.high), of(&self.open), of(&self.close));
         let (at, qty) = (self.at(place)?, self.qty.get(place).copied()?);
         Some(Row { at, open, high, low, close, qty })
+    }
+
+    /// Whether the prices from this row on are believed in the same way, whatever was believed before
+    /// them. A price far from the two last ones is held back until a second one confirms it; behind three
+    /// of which each is near the one before, the last two are known and nothing is held back. A candle
+    /// has four, in any order.
+    pub(super) fn settles(&self, place: usize) -> bool {
+        // Less than half away from it, on whatever grid.
+        let is_near = |known: i64, price: i64| {
+            2_u128.saturating_mul(known.abs_diff(price).into()) < known.unsigned_abs().into()
+        };
+        if self.span != Millis::ZERO {
+            let (low, high) = (self.low.get(place), self.high.get(place));
+            return low.zip(high).is_some_and(|(low, high)| is_near(*low, *high));
+        }
+        let behind = self.low.get(place..).unwrap_or_default();
+        let mut pairs = behind.iter().zip(behind.iter().skip(1)).take(2);
+        2 < behind.len() && pairs.all(|(known, price)| is_near(*known, *price))
     }
 
     /// Whether none of the finer rows reaches over the beginning or the end of a row.

@@ -139,7 +139,7 @@ fn memory(fills: Vec<FillRow>, past: &Past, trades: &[Fill]) -> Memory {
         account: OURS,
         epoch: Epoch::new(0),
         seq_before: Seq::new(0),
-        seq: Seq::new(1),
+        seq: Seq::new(0),
         journal: Vec::new(),
         snapshots: Vec::new(),
         intents: Vec::new(),
