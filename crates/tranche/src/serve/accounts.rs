@@ -127,9 +127,14 @@ impl Accounts {
     async fn look_at_quarantine(&mut self, engine: &Handle) -> Result<()> {
         let held: BTreeSet<AccountId> =
             self.ground.store.quarantined().await?.into_iter().collect();
-        for account in self.held.difference(&held) {
+        let released: Vec<AccountId> = self.held.difference(&held).copied().collect();
+        for account in &released {
             tracing::info!(%account, "released: its orders are sent again");
             engine.hold(*account, false).await?;
+        }
+        if !released.is_empty() {
+            // What could not be taken back until now is found again at once, not with the next census.
+            engine.sync().await?;
         }
         self.held.retain(|account| held.contains(account));
         Ok(())
@@ -153,8 +158,6 @@ impl Accounts {
             if settings.fees != before.fees {
                 engine.terms(account.account, settings).await?;
             }
-            // What could not be taken back until now is found again at once, not with the next census.
-            engine.sync().await?;
         }
         Ok(())
     }
