@@ -18,8 +18,8 @@ test: ## format, Clippy, tidy, every test: what the pull request runs
 torture: ## a thousand simulated bot-years in which everything goes wrong
 	cargo xtask torture
 
-bench: ## every benchmark
-	cargo xtask bench
+bench: ## every benchmark, or those that ARGS="stream group" names
+	cargo xtask bench $(ARGS)
 
 fuzz: ## one fuzz target for a while; ARGS="venue_order --for 60s", ARGS=list names them
 	cargo xtask fuzz $(ARGS)

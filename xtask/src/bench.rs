@@ -9,58 +9,66 @@ use crate::steps::{cargo, root, say, target};
 use figures::Figures;
 
 const PAGE: &str = "docs/benchmarks.md";
-const CRITERION: [&str; 7] =
-    ["bench", "--package", "tranche-lab", "--bench", "step", "--bench", "backtest"];
-const WIRE: [&str; 5] = ["bench", "--package", "tranche-venue", "--bench", "wire"];
-const STREAM: [&str; 5] = ["bench", "--package", "tranche-engine", "--bench", "stream"];
-const WAITING: [&str; 5] = ["bench", "--package", "tranche-lab", "--bench", "waiting"];
-const SWEEP: [&str; 5] = ["bench", "--package", "tranche-lab", "--bench", "sweep"];
 const PEERS: &str = "bench/peers/compare.py";
-const START: [&str; 5] = ["bench", "--package", "tranche-engine", "--bench", "start"];
-const SERVE: [&str; 5] = ["bench", "--package", "tranche", "--bench", "serve"];
-const GROUP: [&str; 5] = ["bench", "--package", "tranche-store", "--bench", "group"];
 
-pub(crate) fn bench() -> Result<(), String> {
+/// A benchmark, and how its figures are had.
+struct Part {
+    name: &'static str,
+    about: &'static str,
+    package: &'static str,
+    kept_by: Keeper,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keeper {
+    /// Criterion keeps them in its own folder.
+    Criterion,
+    /// The program writes them into a file that it is told.
+    Json,
+    /// The same, and into a folder what the engines of others are to be fed.
+    JsonAndPeers,
+}
+
+const fn part(
+    name: &'static str,
+    about: &'static str,
+    package: &'static str,
+    kept_by: Keeper,
+) -> Part {
+    Part { name, about, package, kept_by }
+}
+
+const PARTS: [Part; 9] = [
+    part("step", "one account's step", "tranche-lab", Keeper::Criterion),
+    part("backtest", "backtests", "tranche-lab", Keeper::Criterion),
+    part("waiting", "memory, ticks and hits", "tranche-lab", Keeper::Json),
+    part("sweep", "a sweep, and engines of others", "tranche-lab", Keeper::JsonAndPeers),
+    part("wire", "frames and signatures", "tranche-venue", Keeper::Criterion),
+    part("stream", "a recorded stream over a socket", "tranche-engine", Keeper::Json),
+    part("group", "group commit", "tranche-store", Keeper::Json),
+    part("start", "a start after a kill", "tranche-engine", Keeper::Json),
+    part("serve", "a day of a server", "tranche", Keeper::Json),
+];
+
+/// Runs the benchmarks of these names, or all, and writes the page. What is not run now stands there as it
+/// was measured last.
+pub(crate) fn bench(names: &[&str]) -> Result<(), String> {
+    if let Some(unknown) = names.iter().find(|name| PARTS.iter().all(|part| part.name != **name)) {
+        let known: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
+        return Err(format!("no benchmark `{unknown}`; there are {}", known.join(", ")));
+    }
     let target = target()?;
-    let waiting = target.join("waiting.json");
-    say("==> steps and backtests");
-    cargo(&CRITERION)?;
-    say("==> memory, ticks and hits");
-    let path = waiting.display().to_string();
-    cargo(&[&WAITING[..], &["--", "--json", &path]].concat())?;
-    say("==> a sweep");
-    let (sweep, peers) = (target.join("sweep.json"), target.join("peers"));
-    let (path, folder) = (sweep.display().to_string(), peers.display().to_string());
-    cargo(&[&SWEEP[..], &["--", "--json", &path, "--peers", &folder]].concat())?;
-    say("==> frames and signatures");
-    cargo(&WIRE)?;
-    say("==> a recorded stream over a socket");
-    let stream = target.join("stream.json");
-    let path = stream.display().to_string();
-    cargo(&[&STREAM[..], &["--", "--json", &path]].concat())?;
-    say("==> group commit");
-    let group = target.join("group.json");
-    let path = group.display().to_string();
-    cargo(&[&GROUP[..], &["--", "--json", &path]].concat())?;
-    say("==> a start after a kill");
-    let start = target.join("start.json");
-    let path = start.display().to_string();
-    cargo(&[&START[..], &["--", "--json", &path]].concat())?;
-    say("==> a day of a server");
-    let serve = target.join("serve.json");
-    let path = serve.display().to_string();
-    cargo(&[&SERVE[..], &["--", "--json", &path]].concat())?;
+    let peers = target.join("peers");
+    for part in PARTS.iter().filter(|part| names.is_empty() || names.contains(&part.name)) {
+        say(&format!("==> {}", part.about));
+        part.run(&target, &peers)?;
+    }
     let mut figures = Figures::default();
     figures.read_criterion(&target.join("criterion"))?;
-    figures.read_json(&waiting)?;
-    figures.read_json(&sweep)?;
-    figures.read_json(&stream)?;
-    figures.read_json(&group)?;
-    figures.read_json(&start)?;
-    figures.read_json(&serve)?;
-    say("==> engines of others");
-    if let Some(compared) = compare(&peers) {
-        figures.read_json(&compared)?;
+    let kept = PARTS.iter().filter(|part| part.kept_by != Keeper::Criterion);
+    let kept = kept.map(|part| target.join(part.name)).chain([peers]);
+    for file in kept.map(|file| file.with_extension("json")).filter(|file| file.is_file()) {
+        figures.read_json(&file)?;
     }
     let page = table::page(&figures, &machine());
     fs::write(root().join(PAGE), page).map_err(|error| format!("cannot write {PAGE}: {error}"))?;
@@ -68,9 +76,28 @@ pub(crate) fn bench() -> Result<(), String> {
     Ok(())
 }
 
-/// Runs the peers on what the sweep wrote. Nothing when there is no recorded year, no Python, or no way to
-/// install them: the table says then that they were not measured.
-fn compare(peers: &Path) -> Option<std::path::PathBuf> {
+impl Part {
+    fn run(&self, target: &Path, peers: &Path) -> Result<(), String> {
+        let arguments = ["bench", "--package", self.package, "--bench", self.name];
+        let file = target.join(self.name).with_extension("json");
+        let (file, folder) = (file.display().to_string(), peers.display().to_string());
+        let kept: &[&str] = match self.kept_by {
+            Keeper::Criterion => &[],
+            Keeper::Json => &["--", "--json", &file],
+            Keeper::JsonAndPeers => &["--", "--json", &file, "--peers", &folder],
+        };
+        cargo(&[&arguments[..], kept].concat())?;
+        if self.kept_by == Keeper::JsonAndPeers {
+            say("==> engines of others");
+            compare(peers);
+        }
+        Ok(())
+    }
+}
+
+/// Runs the peers on what the sweep wrote. Where there is no recorded year, no Python, or no way to
+/// install them, they leave no figures: the table says then that they were not measured.
+fn compare(peers: &Path) {
     let figures = peers.with_extension("json");
     let _gone = fs::remove_file(&figures);
     let mut command = Command::new("python3");
@@ -80,7 +107,6 @@ fn compare(peers: &Path) -> Option<std::path::PathBuf> {
         Ok(_) => {}
         Err(error) => say(&format!("peers are skipped: no python3 ({error})")),
     }
-    figures.is_file().then_some(figures)
 }
 
 /// The processor and how many cores of it there are; nothing that names the machine.
@@ -103,6 +129,13 @@ fn describe(info: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn unknown_benchmark_is_answered_with_the_known_ones() {
+        let error = bench(&["stream", "streem"]).unwrap_err();
+
+        assert!(error.contains("`streem`") && error.contains("stream, group"), "{error}");
+    }
 
     #[test]
     fn machine_is_its_processor_and_nothing_else() {

@@ -22,7 +22,7 @@ const USAGE: &str = "usage: cargo xtask <command>
   torture a thousand simulated bot-years in which everything goes wrong
   prepare what the tests need beside Rust; `test` does this by itself
   tidy    the rules of the house that neither the compiler nor Clippy can hold
-  bench   every benchmark
+  bench   every benchmark, or those named; docs/benchmarks.md has the figures
   fuzz    one target of fuzz/, or `all`, for a while; `list` names them
   audit   licences, sources, bans and known holes of the dependencies
   drill   plants known bugs one at a time and sees whether the tests find them
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         ["torture"] => gates::torture(),
         ["prepare"] => prepare::prepare(),
         ["tidy"] => tidy::run(),
-        ["bench"] => bench::bench(),
+        ["bench", names @ ..] => bench::bench(names),
         ["fuzz", rest @ ..] => fuzz::fuzz(rest),
         ["audit"] => audit::audit(),
         ["drill", options @ ..] => drill::run(options),
