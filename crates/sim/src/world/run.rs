@@ -134,17 +134,18 @@ impl<'w> World<'w> {
         tick.qty = self.depth();
         self.exchange.trade(&tick);
         self.collect();
-        if self.gaps.get(&number).is_some_and(|until| now < *until) {
-            return;
-        }
         if self.frozen.get(&number).is_some_and(|until| now < *until) {
             tick.price = self.checks.last_price(id).unwrap_or(tick.price);
         }
         self.show(&tick);
     }
 
-    /// Every process sees a price.
+    /// Every process sees a price, but for an instrument in a gap: one print in it would make a price
+    /// fresh that stays for as long as nothing else is shown.
     pub(super) fn show(&mut self, tick: &Tick) {
+        if self.gaps.get(&tick.instrument.get()).is_some_and(|until| self.now < *until) {
+            return;
+        }
         let heard = self.wire.map_or(Some(*tick), |wire| wire.tick(tick));
         let Some(tick) = heard else { return };
         self.checks.saw(&tick);
