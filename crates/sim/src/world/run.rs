@@ -8,7 +8,7 @@ use tranche_model::{
     candle::Tick,
     ids::{AccountId, InstrumentId},
     instrument::Instruments,
-    money::{Amount, Price},
+    money::{Amount, Price, Qty},
     record::Snapshot,
     time::{Millis, Timestamp},
 };
@@ -121,7 +121,18 @@ impl<'w> World<'w> {
             let parts = self.market.step(place, is_calm, self.minute);
             if is_kept {
                 self.trade_on(place, parts);
+            } else {
+                self.show_again(place);
             }
+        }
+    }
+
+    /// In a minute that is left out the market stands still. It is not silent: the price would grow old,
+    /// and a failure that is made smaller would become another one.
+    fn show_again(&mut self, place: usize) {
+        let id = InstrumentId::new(u32::try_from(place).unwrap_or(0));
+        if let Some(price) = self.checks.last_price(id) {
+            self.show(&Tick { instrument: id, price, qty: Qty::ZERO, at: self.now });
         }
     }
 

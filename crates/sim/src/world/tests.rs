@@ -182,3 +182,16 @@ fn each_calm_is_looked_at_soon_after_the_last_fault() {
     assert_eq!(calm.len(), 4);
     assert_eq!(soon, calm.iter().map(|minute| minute + 5).collect::<Vec<_>>());
 }
+
+#[test]
+fn a_world_whose_market_stands_still_is_quiet() {
+    for seed in [1, 2, 20_261_693] {
+        let minutes = Some((0..200).collect());
+        let keep = Keep { acts: Some([].into()), minutes, ..Keep::default() };
+        let wish = Wish { seed, days: 6, faults: Choice::Swarm, keep };
+        let report = World::new(Plan::new(wish), None).run();
+
+        quiet_of(&report);
+        assert!(report.faults.total() == 0 && 100 < report.events, "seed {seed}");
+    }
+}
