@@ -19,6 +19,9 @@ pub const SCHEMA: u16 = 1;
 /// Changes when the same events give other effects.
 pub const RULES: u16 = 1;
 
+/// Room for the bytes before there are any: most have enough of it, and to grow costs more than to write.
+const ROOM: usize = 512;
+
 /// Why bytes could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
@@ -99,7 +102,8 @@ pub fn decode_trace(bytes: &[u8]) -> Result<Trace, CodecError> {
 
 /// Any of our types behind the versions; for recordings, which hold more than the above.
 pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, CodecError> {
-    postcard::to_allocvec(&(SCHEMA, RULES, value)).map_err(CodecError::Unreadable)
+    let bytes = Vec::with_capacity(ROOM);
+    postcard::to_extend(&(SCHEMA, RULES, value), bytes).map_err(CodecError::Unreadable)
 }
 
 /// Reads what [`encode`] wrote.
