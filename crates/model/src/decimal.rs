@@ -212,12 +212,16 @@ fn shown(text: &str) -> String {
     text.chars().take(40).collect()
 }
 
-/// Writes text for people and formats like JSON, digits and scale for compact ones.
+/// Writes text for people and formats like JSON, digits and scale for compact ones. These have to write a
+/// number the same way however wide its type is, as postcard does: few digits are written as 64 bits.
 pub(crate) fn serialize<S: Serializer>(value: Decimal, serializer: S) -> Result<S::Ok, S::Error> {
-    let value = value.normalize();
     if serializer.is_human_readable() {
-        return serializer.collect_str(&value);
+        return serializer.collect_str(&value.normalize());
     }
+    if let Some(few) = small::digits(value) {
+        return few.serialize(serializer);
+    }
+    let value = value.normalize();
     let mut pair = serializer.serialize_tuple(2)?;
     pair.serialize_element(&value.mantissa())?;
     pair.serialize_element(&value.scale())?;

@@ -118,7 +118,9 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
 
 #[cfg(test)]
 mod tests {
-    use tranche_model::{ids::BotId, time::Timestamp};
+    use proptest::prelude::*;
+    use rust_decimal::Decimal;
+    use tranche_model::{ids::BotId, money::Price, time::Timestamp};
 
     use super::*;
     use crate::why::Why;
@@ -134,5 +136,27 @@ mod tests {
 
         assert_eq!(decode_entry(&bytes).unwrap(), (event.clone(), whys));
         assert_eq!(decode_event(&bytes).unwrap(), event);
+    }
+
+    proptest! {
+        /// Few digits are written as 64 bits, and read as 128.
+        #[test]
+        fn number_has_the_same_bytes_however_wide(
+            few in any::<i64>(),
+            zeros in 0_u32..8,
+            scale in 0_u32..=28,
+        ) {
+            for digits in [few.into(), i128::from(few / 1_000_000) * 10_i128.pow(zeros), i64::MIN.into()] {
+                let value = Decimal::from_i128_with_scale(digits, scale);
+                let least = value.normalize();
+
+                let bytes = encode(&Price::new(value)).unwrap();
+
+                let wide = encode(&(least.mantissa(), least.scale())).unwrap();
+                prop_assert_eq!(&bytes, &wide);
+                let read: Price = decode(&bytes).unwrap();
+                prop_assert_eq!(read.get(), value);
+            }
+        }
     }
 }

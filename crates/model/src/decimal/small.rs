@@ -18,14 +18,24 @@ fn grown(value: i64, digits: u32) -> Option<i64> {
 }
 
 /// Without zeros at the end.
-fn stripped(mut value: i64, mut scale: u32) -> Decimal {
+fn stripped(value: i64, scale: u32) -> Decimal {
+    let (value, scale) = without_zeros(value, scale);
+    Decimal::new(value, scale)
+}
+
+const fn without_zeros(mut value: i64, mut scale: u32) -> (i64, u32) {
     if value == 0 {
-        return Decimal::ZERO;
+        return (0, 0);
     }
     while scale != 0 && value % 10 == 0 {
         (value, scale) = (value / 10, scale.saturating_sub(1));
     }
-    Decimal::new(value, scale)
+    (value, scale)
+}
+
+/// Digits and scale without zeros at the end.
+pub(super) fn digits(value: Decimal) -> Option<(i64, u32)> {
+    parts(value).map(|(value, scale)| without_zeros(value, scale))
 }
 
 pub(super) fn add(a: Decimal, b: Decimal) -> Option<Decimal> {
