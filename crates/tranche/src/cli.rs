@@ -48,7 +48,7 @@ Examples:
   tranche simserver --market generated --key me --secret play
   tranche simulate --bot-years 20
 
-Settings come from flags, else from TRANCHE_* variables, else from tranche.toml, else they have the
+Settings come from flags, else from TRANCHE_* variables, else from tranche.toml, else they have the \
 defaults that the help names. Each command has its own --help with more examples.";
 
 #[derive(Debug, Args)]
@@ -126,14 +126,14 @@ Examples:
   tranche demo --faults usual
   tranche demo --market live
 
-The bots trade through the real client, over sockets, on a simulated exchange on this machine. Its
-market passes fast, while bots and calls live in real time. --in-process leaves the sockets out and
+The bots trade through the real client, over sockets, on a simulated exchange on this machine. Its \
+market passes fast, while bots and calls live in real time. --in-process leaves the sockets out and \
 lets everything live in the market's time, as a backtest does.
 
-Without --candles the prices are made up from the seed. Keys: q quit, space pause, + and - speed,
+Without --candles the prices are made up from the seed. Keys: q quit, space pause, + and - speed, \
 p pause entries, r resume, c close all deals, tab next bot.
 
-The exit code is 0 only if a deal was closed and our books agree with the exchange's own to the
+The exit code is 0 only if a deal was closed and our books agree with the exchange's own to the \
 last unit.")]
 pub(crate) struct DemoTask {
     /// Show nothing but lines of progress, on stderr

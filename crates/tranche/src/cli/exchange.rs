@@ -56,8 +56,8 @@ Then, in another terminal, with TRANCHE_KEY=me and TRANCHE_SECRET=play:
   tranche doctor --rest http://127.0.0.1:9010 --market-socket ws://127.0.0.1:9010 \\
       --api-socket ws://127.0.0.1:9010/ws-api/v3
 
-It runs until the market ends, or until Ctrl-C. The market passes against the machine's clock: at
-speed 60 an hour of it passes in a minute. docs/simserver.md explains faults, as examples/faults.toml
+It runs until the market ends, or until Ctrl-C. The market passes against the machine's clock: at \
+speed 60 an hour of it passes in a minute. docs/simserver.md explains faults, as examples/faults.toml \
 does, and the control address, which knows no keys: keep it on this machine."
 )]
 pub(crate) struct SimserverTask {
@@ -133,8 +133,8 @@ Examples:
   tranche doctor --rest http://127.0.0.1:9010 --market-socket ws://127.0.0.1:9010 \\
       --api-socket ws://127.0.0.1:9010/ws-api/v3
 
-The secret is read from --secret-file or from TRANCHE_SECRET, never from a flag: flags are seen by
-everybody on the machine. Of an Ed25519 or RSA key it is the private key in PEM. Without a key only
+The secret is read from --secret-file or from TRANCHE_SECRET, never from a flag: flags are seen by \
+everybody on the machine. Of an Ed25519 or RSA key it is the private key in PEM. Without a key only \
 what needs none is checked. Nothing is bought, sold or changed.
 
 The exit code is 0 if nothing failed, 1 otherwise; warnings do not count.")]
@@ -191,8 +191,8 @@ Examples:
       --out eth.csv --force
   tranche backtest --bot examples/dca.toml --candles BTC/USDT=BTCUSDT-1m.csv
 
-No key is needed. While it is fetched, the file has the ending .part; a fetch that was cut goes on
-where it stopped when the same command is run again. Beside the file comes its checksum, for
+No key is needed. While it is fetched, the file has the ending .part; a fetch that was cut goes on \
+where it stopped when the same command is run again. Beside the file comes its checksum, for \
 `sha256sum --check`. Without --out the candles are added to those in the data folder.")]
 pub(crate) struct FetchTask {
     #[command(flatten)]

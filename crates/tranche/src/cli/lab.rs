@@ -62,8 +62,8 @@ Examples:
   tranche backtest --bot bot.toml --candles btc.csv --json | jq .profit_quote
   tranche backtest --bot bot.toml --candles btc.csv --record run.tranche
 
-Without --candles they come from the data folder: `tranche data list` shows what is there. Candle files
-are .csv or .csv.zst with the columns open_time_ms,open,high,low,close,volume; `tranche data import`
+Without --candles they come from the data folder: `tranche data list` shows what is there. Candle files \
+are .csv or .csv.zst with the columns open_time_ms,open,high,low,close,volume; `tranche data import` \
 reads others. docs/backtesting.md explains the figures.")]
 pub(crate) struct BacktestTask {
     /// The bot's settings, a TOML file; examples/dca.toml explains each
@@ -95,7 +95,7 @@ Examples:
       --report sweep.html
   tranche sweep --bot bot.toml --space space.toml --json | jq '.ranked[0]'
 
-Every try is kept in the journal at once. A sweep that was stopped, or killed, goes on when the same
+Every try is kept in the journal at once. A sweep that was stopped, or killed, goes on when the same \
 command is run again. Results do not depend on the number of threads.")]
 pub(crate) struct SweepTask {
     /// The bot's settings, a TOML file; what the space names is replaced
@@ -133,9 +133,9 @@ Examples:
   tranche data import --venue binance-spot --pair BTC/USDT user_data/data/BTC_USDT-1m.feather
   tranche data import --venue bitstamp --pair BTC/USD candles.csv --zone +01:00
 
-Read are .csv (with a header in the words of most, or with --columns), the public archive of Binance,
-freqtrade's .json and .feather, .parquet, and .csv or .json inside .zip, .gz or .zst. Several files
-become one series, in order of time. What is there already stays; the same candle twice comes once; a
+Read are .csv (with a header in the words of most, or with --columns), the public archive of Binance, \
+freqtrade's .json and .feather, .parquet, and .csv or .json inside .zip, .gz or .zst. Several files \
+become one series, in order of time. What is there already stays; the same candle twice comes once; a \
 candle that contradicts another one stops the import, and nothing changes.")]
 pub(crate) struct ImportTask {
     /// The files

@@ -30,7 +30,7 @@ Examples:
   tranche serve --rest http://127.0.0.1:9010 --market-socket ws://127.0.0.1:9010 \\
       --api-socket ws://127.0.0.1:9010/ws-api/v3             (trades on `tranche simserver`)
 
-At the first start it makes a paper account called `paper`. It runs until Ctrl-C or SIGTERM; orders stay
+At the first start it makes a paper account called `paper`. It runs until Ctrl-C or SIGTERM; orders stay \
 at the exchange. Killed in any other way, it loses nothing: the next start finds everything again.")]
 pub(crate) struct ServeTask {
     #[command(flatten)]
@@ -91,8 +91,8 @@ Examples:
   tranche bot pause 1
   tranche bot edit 1 dca.toml --open-deals --yes
 
-Commands are written into the database and carried out by `tranche serve`; a command is carried out once,
-also when a process is killed in between. The exit code is 0 when it was accepted, 1 when it was refused,
+Commands are written into the database and carried out by `tranche serve`; a command is carried out once, \
+also when a process is killed in between. The exit code is 0 when it was accepted, 1 when it was refused, \
 3 when nobody has answered in time: it stays written and is carried out later.")]
 pub(crate) struct BotTask {
     #[command(subcommand)]
@@ -208,7 +208,7 @@ Examples:
   tranche account show main
   tranche account kill main --level cancel-entries
 
-The secret is read from --secret-file or from TRANCHE_SECRET, and is sealed with the master key before it
+The secret is read from --secret-file or from TRANCHE_SECRET, and is sealed with the master key before it \
 is written.")]
 pub(crate) struct AccountTask {
     #[command(subcommand)]
@@ -316,7 +316,7 @@ Examples:
   tranche restore /backups/tranche-2026-01-31.db --force
   tranche verify
 
-A backup may be made while bots trade. The master key is not in it: without a copy of that, no exchange
+A backup may be made while bots trade. The master key is not in it: without a copy of that, no exchange \
 key in it can be opened. PostgreSQL is backed up by its own tools.")]
 pub(crate) struct BackupTask {
     /// The file to write; it must not be there
@@ -332,7 +332,7 @@ Examples:
   tranche restore /backups/tranche-2026-01-31.db
   tranche restore --mark --database postgres://tranche@db/tranche     (after pg_restore)
 
-Stop `tranche serve` first. The next one sends nothing until `tranche account release`: it first finds out
+Stop `tranche serve` first. The next one sends nothing until `tranche account release`: it first finds out \
 what happened since the backup.")]
 pub(crate) struct RestoreTask {
     /// A file that `tranche backup` wrote

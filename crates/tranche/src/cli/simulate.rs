@@ -11,13 +11,13 @@ Examples:
   tranche simulate --bot-years 5 --faults response_lost,kill_after_send
   tranche simulate --seed 94 --days 12 --only-acts 3,17 --only-minutes 500-520
 
-Each seed is a world of ten bots on a simulated exchange, with the real engine's decisions and faults
-of up to sixty-one kinds. docs/reliability.md names them, and says what must hold all the same. In
-about every sixteenth world everything passes as the exchange's text, with secrets planted in it that
+Each seed is a world of ten bots on a simulated exchange, with the real engine's decisions and faults \
+of up to sixty-one kinds. docs/reliability.md names them, and says what must hold all the same. In \
+about every sixteenth world everything passes as the exchange's text, with secrets planted in it that \
 must be told nowhere; `wire_worlds` and `wire_events` in the line of JSON count them.
 
-A world that fails is made smaller, and the command that shows it again is printed. The exit code is 0
-only if nothing was violated, the seeds that were run twice left the same trace, and a run of 200
+A world that fails is made smaller, and the command that shows it again is printed. The exit code is 0 \
+only if nothing was violated, the seeds that were run twice left the same trace, and a run of 200 \
 bot-years with all faults reached every rare state that it should.")]
 pub(crate) struct SimulateTask {
     /// How many years of bots to live through, on all cores
