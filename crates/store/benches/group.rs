@@ -2,8 +2,10 @@
 //! intents in a second, and how long a caller waits. One loop has the same callers with the same bytes and
 //! writes what waits at once; the other has one caller with a page.
 //!
+//! Processor time is that of this process, callers and all, and of the server's processes.
+//!
 //! Prints figures as they come; `--json FILE` writes all of them for the table. `--dir FOLDER` says on
-//! which disk.
+//! which disk, `--only sqlite` or `--only postgres` leaves the other one out.
 #![expect(
     clippy::as_conversions,
     clippy::cast_possible_truncation,
@@ -26,6 +28,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use cpu_time::ProcessTime;
 use tokio::sync::{mpsc, oneshot};
 use tranche_model::{
     client_order_id::{ClientOrderId, OrderKey, Origin},
@@ -71,17 +74,26 @@ async fn measure(folder: &Path, figures: &mut BTreeMap<String, f64>) {
         ("sqlite", Database::Sqlite(folder.join("bench.db"))),
         ("postgres", Database::parse(&postgres.url()).unwrap()),
     ];
+    let only = argument("--only");
     for (name, database) in databases {
+        if only.as_deref().is_some_and(|only| only != name) {
+            continue;
+        }
+        let server = (name == "postgres").then(|| postgres.files());
         let store = Arc::new(open(database).await);
         for callers in CALLERS {
             // The disk is another one from minute to minute: measured right before and right behind.
             let mut page = page_loop(folder, SPAN / 8);
             let mut raw = raw_loop(folder, callers).await;
+            let worked = worked(server.as_deref());
             let store_loop = commit_loop(&store, callers).await;
+            let worked = self::worked(server.as_deref()).saturating_sub(worked);
             raw.join(raw_loop(folder, callers).await);
             page.extend(page_loop(folder, SPAN / 8));
             let part = format!("store/{name}/{callers}");
             store_loop.note(figures, &part);
+            let intents = store_loop.waits.len() as f64;
+            note(figures, &format!("{part}/cpu"), worked.as_nanos() as f64 / intents);
             raw.note(figures, &format!("{part}/disk"));
             note(figures, &format!("{part}/page/p50"), at(&page, 0.50));
             note(figures, &format!("{part}/page/p99"), at(&page, 0.99));
@@ -276,6 +288,25 @@ fn batch(account: u32, epoch: Epoch, seq_before: Seq) -> Batch {
         deals: Vec::new(),
         verdicts: Vec::new(),
     }
+}
+
+/// Processor time of this process, and of the server whose files are in this folder.
+fn worked(server: Option<&Path>) -> Duration {
+    let own = ProcessTime::now().as_duration();
+    let Some(server) = server else { return own };
+    let pid = std::fs::read_to_string(server.join("postmaster.pid")).unwrap();
+    let pid = pid.lines().next().unwrap().to_owned();
+    let ticks = std::fs::read_dir("/proc").unwrap().filter_map(|process| {
+        let stat = std::fs::read_to_string(process.unwrap().path().join("stat")).ok()?;
+        // What follows the name: state, parent, …; user and system time are the 12th and 13th.
+        let (_, stat) = stat.rsplit_once(") ")?;
+        let fields: Vec<&str> = stat.split(' ').collect();
+        let is_ours = *fields.get(1)? == pid;
+        let ticks: u64 = fields[11].parse::<u64>().ok()? + fields[12].parse::<u64>().ok()?;
+        is_ours.then_some(ticks)
+    });
+    // A tick is a hundredth of a second for whoever reads it there.
+    own + Duration::from_millis(ticks.sum::<u64>() * 10)
 }
 
 fn at(waits: &[Duration], share: f64) -> f64 {

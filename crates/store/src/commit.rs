@@ -13,7 +13,7 @@ use tokio::{
 };
 use tranche_model::record::Batch;
 
-use crate::{error::StoreError, log, settings::Versions, sql::Pool, tasks};
+use crate::{error::StoreError, log, places, settings::Versions, sql::Pool, tasks};
 
 type Answers = Vec<Result<(), StoreError>>;
 
@@ -37,7 +37,7 @@ impl Committer {
     /// `log` hears how much was written.
     pub(crate) fn start(pool: Pool, versions: Versions, log: Option<Arc<log::State>>) -> Self {
         let (inbox, requests) = mpsc::channel(INBOX);
-        let task = tasks::spawn(run(Writer { pool, versions, log }, requests));
+        let task = tasks::spawn(run(Writer { pool, versions, log, unnoted: 0 }, requests));
         Self { inbox: Mutex::new(Some(inbox)), task: Mutex::new(Some(task)) }
     }
 
@@ -72,9 +72,11 @@ struct Writer {
     pool: Pool,
     versions: Versions,
     log: Option<Arc<log::State>>,
+    /// Rows since it was last noted where rows are.
+    unnoted: u64,
 }
 
-async fn run(writer: Writer, mut requests: mpsc::Receiver<Request>) {
+async fn run(mut writer: Writer, mut requests: mpsc::Receiver<Request>) {
     while let Some(first) = requests.recv().await {
         // Who was just answered may have the next one at hand: together they are one turn of the disk.
         yield_now().await;
@@ -92,10 +94,11 @@ async fn run(writer: Writer, mut requests: mpsc::Receiver<Request>) {
 
 impl Writer {
     /// Commits a group and gives each caller its part of the answers.
-    async fn serve(&self, group: Vec<Request>) {
+    async fn serve(&mut self, group: Vec<Request>) {
         let batches: Vec<&Batch> = group.iter().flat_map(|request| &request.batches).collect();
         let answers = group::commit(&self.pool, self.versions, &batches).await;
         let rows = batches.iter().map(|batch| rows_of(batch)).sum();
+        let unnoted: u64 = batches.iter().map(|batch| unnoted(batch)).sum();
         let mut answers = answers.into_iter();
         for Request { batches, reply } in group {
             let part: Answers = answers.by_ref().take(batches.len()).collect();
@@ -106,11 +109,30 @@ impl Writer {
         if let Some(log) = &self.log {
             log.committed(rows, &self.pool).await;
         }
+        self.note(unnoted).await;
+    }
+
+    /// Between two groups: notes where rows are, when they are many.
+    async fn note(&mut self, rows: u64) {
+        self.unnoted = self.unnoted.saturating_add(rows);
+        if self.unnoted < places::ROWS {
+            return;
+        }
+        self.unnoted = 0;
+        places::note(&self.pool).await;
     }
 }
 
 fn rows_of(batch: &Batch) -> u64 {
-    let Batch { journal, snapshots, intents, fills, .. } = batch;
-    let rows = [journal.len(), snapshots.len(), intents.len(), fills.len()];
-    rows.into_iter().map(|rows| u64::try_from(rows).unwrap_or(u64::MAX)).sum()
+    let Batch { snapshots, fills, .. } = batch;
+    unnoted(batch).saturating_add(count(snapshots.len())).saturating_add(count(fills.len()))
+}
+
+/// Rows of the tables whose places are noted later.
+fn unnoted(batch: &Batch) -> u64 {
+    count(batch.journal.len()).saturating_add(count(batch.intents.len()))
+}
+
+fn count(rows: usize) -> u64 {
+    u64::try_from(rows).unwrap_or(u64::MAX)
 }

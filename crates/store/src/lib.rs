@@ -19,6 +19,7 @@ mod lock;
 mod log;
 mod market;
 mod migrate;
+mod places;
 mod retention;
 #[cfg(feature = "scratch")]
 pub mod scratch;

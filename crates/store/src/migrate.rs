@@ -13,7 +13,7 @@ use crate::{
 /// Number, name, and the text for SQLite and for PostgreSQL.
 type Step = (i64, &'static str, &'static str, &'static str);
 
-const STEPS: [Step; 2] = [
+const STEPS: [Step; 3] = [
     (
         1,
         "ground",
@@ -26,10 +26,16 @@ const STEPS: [Step; 2] = [
         include_str!("../migrations/sqlite/0002_released.sql"),
         include_str!("../migrations/postgres/0002_released.sql"),
     ),
+    (
+        3,
+        "append",
+        include_str!("../migrations/sqlite/0003_append.sql"),
+        include_str!("../migrations/postgres/0003_append.sql"),
+    ),
 ];
 
 /// The number of the last step that this version knows.
-pub(crate) const KNOWN: i64 = 2;
+pub(crate) const KNOWN: i64 = 3;
 
 /// Brings the database to this version; refuses one that is newer.
 pub(crate) async fn upgrade(pool: &Pool) -> Result<(), OpenError> {

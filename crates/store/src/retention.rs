@@ -7,6 +7,7 @@ use tranche_model::{
 
 use crate::{
     error::StoreError,
+    places,
     sql::{Pool, Statement},
     store::Store,
 };
@@ -29,6 +30,7 @@ impl Store {
     pub async fn retain(&self, retention: Retention) -> Result<u64, StoreError> {
         let accounts = Statement::new("SELECT account FROM accounts ORDER BY account");
         let mut gone = 0_u64;
+        places::note(&self.write).await;
         for mut row in self.read.rows("accounts", accounts).await? {
             let account = AccountId::new(row.id()?);
             let mark = self.raise_mark(account, retention).await?;
@@ -73,7 +75,12 @@ impl Store {
         let mut gone = 0_u64;
         while from < mark.get() {
             from = from.saturating_add(STEP_ROWS).min(mark.get());
-            let step = Statement::new("DELETE FROM journal WHERE account = $1 AND seq < $2");
+            let step = Statement::new(if self.write.is_postgres() {
+                "DELETE FROM journal WHERE account = $1 AND seq < $2"
+            } else {
+                "DELETE FROM journal_rows WHERE row IN \
+                 (SELECT row FROM journal_index WHERE account = $1 AND seq < $2)"
+            });
             gone = gone.saturating_add(self.write.run(step.bind(account).bind(from)).await?);
         }
         Ok(gone)

@@ -10,7 +10,7 @@ use crate::{
     error::{OpenError, StoreError},
     lock::{FileLock, LockError},
     log::Log,
-    migrate,
+    migrate, places,
     settings::{Database, Role, Settings, Versions},
     sql::Pool,
 };
@@ -44,7 +44,10 @@ impl Store {
         let Connections { write, read, log } =
             connect::connect(&settings.database, settings.role, settings.lease).await?;
         match settings.role {
-            Role::Engine => migrate::upgrade(&write).await?,
+            Role::Engine => {
+                migrate::upgrade(&write).await?;
+                places::note(&write).await;
+            }
             Role::Client => migrate::check(&read).await?,
         }
         let log = log.map(Log::keep);

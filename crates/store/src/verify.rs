@@ -25,7 +25,7 @@ pub struct Trouble {
 /// the statement, whose first column names the row.
 type Check = (&'static str, &'static str, &'static str);
 
-const CHECKS: [Check; 9] = [
+const CHECKS: [Check; 12] = [
     (
         "journal",
         "its journal has a gap: account",
@@ -58,6 +58,24 @@ const CHECKS: [Check; 9] = [
          ON snapshots.account = accounts.account WHERE accounts.seq < snapshots.seq",
     ),
     (
+        "journal",
+        "a row has no account: account",
+        "SELECT DISTINCT CAST(account AS TEXT) FROM journal WHERE account NOT IN \
+         (SELECT account FROM accounts)",
+    ),
+    (
+        "snapshots",
+        "a row has no account: account",
+        "SELECT DISTINCT CAST(account AS TEXT) FROM snapshots WHERE account NOT IN \
+         (SELECT account FROM accounts)",
+    ),
+    (
+        "intents",
+        "a row has no account: account",
+        "SELECT DISTINCT CAST(account AS TEXT) FROM intents WHERE account NOT IN \
+         (SELECT account FROM accounts)",
+    ),
+    (
         "fills",
         "a fill has no account, or is later than where it stands: trade",
         "SELECT trade_id FROM fills LEFT JOIN accounts ON accounts.account = fills.account \
@@ -84,15 +102,45 @@ const CHECKS: [Check; 9] = [
     ),
 ];
 
+/// What is so of a SQLite file only: each noted row is where it is said to be, and each is noted.
+const PLACES: [Check; 4] = [
+    (
+        "journal",
+        "a row is there twice, or cannot be found: row",
+        "SELECT CAST(row AS TEXT) FROM journal_rows WHERE row <= (SELECT journal FROM indexed) \
+         AND NOT EXISTS (SELECT 1 FROM journal_index WHERE journal_index.account = journal_rows.account \
+         AND journal_index.seq = journal_rows.seq AND journal_index.row = journal_rows.row)",
+    ),
+    (
+        "journal",
+        "a row is not where it is said to be: row",
+        "SELECT CAST(row AS TEXT) FROM journal_index WHERE NOT EXISTS (SELECT 1 FROM journal_rows \
+         WHERE journal_rows.row = journal_index.row AND journal_rows.seq = journal_index.seq \
+         AND journal_rows.account = journal_index.account)",
+    ),
+    (
+        "intents",
+        "a row is there twice, or cannot be found: row",
+        "SELECT CAST(row AS TEXT) FROM intents_rows WHERE row <= (SELECT intents FROM indexed) \
+         AND NOT EXISTS (SELECT 1 FROM intents_index WHERE intents_index.account = intents_rows.account \
+         AND intents_index.seq = intents_rows.seq AND intents_index.place = intents_rows.place \
+         AND intents_index.row = intents_rows.row)",
+    ),
+    (
+        "intents",
+        "a row is not where it is said to be: row",
+        "SELECT CAST(row AS TEXT) FROM intents_index WHERE NOT EXISTS (SELECT 1 FROM intents_rows \
+         WHERE intents_rows.row = intents_index.row AND intents_rows.seq = intents_index.seq \
+         AND intents_rows.place = intents_index.place \
+         AND intents_rows.account = intents_index.account)",
+    ),
+];
+
 impl Store {
     /// Looks everything through; the answer is what is wrong. Rows may be written meanwhile.
     pub async fn verify(&self) -> Result<Vec<Trouble>, StoreError> {
         let mut troubles = self.verify_file().await?;
-        for (table, what, statement) in CHECKS {
-            for mut row in self.read.rows(table, Statement::new(statement)).await? {
-                troubles.push(Trouble { table, what: format!("{what} {}", row.text()?) });
-            }
-        }
+        troubles.extend(self.verify_by(&CHECKS).await?);
         for account in self.accounts().await? {
             troubles.extend(self.verify_rows(account.account).await?);
         }
@@ -139,6 +187,16 @@ impl Store {
         Ok(troubles)
     }
 
+    async fn verify_by(&self, checks: &[Check]) -> Result<Vec<Trouble>, StoreError> {
+        let mut troubles = Vec::new();
+        for (table, what, statement) in checks {
+            for mut row in self.read.rows(table, Statement::new(statement)).await? {
+                troubles.push(Trouble { table, what: format!("{what} {}", row.text()?) });
+            }
+        }
+        Ok(troubles)
+    }
+
     async fn verify_file(&self) -> Result<Vec<Trouble>, StoreError> {
         let Pool::Sqlite(_) = &self.read else { return Ok(Vec::new()) };
         let mut troubles = Vec::new();
@@ -154,6 +212,7 @@ impl Store {
             let what = format!("a row of {} refers to nothing", row.text()?);
             troubles.push(Trouble { table: "file", what });
         }
+        troubles.extend(self.verify_by(&PLACES).await?);
         Ok(troubles)
     }
 

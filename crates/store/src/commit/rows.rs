@@ -13,19 +13,38 @@ use crate::{
     words,
 };
 
-const JOURNAL: &str = "journal (account, seq, epoch, at, schema_version, rules_version, body)";
+const JOURNAL: Table = Table {
+    sqlite: "journal_rows (account, seq, epoch, at, schema_version, rules_version, body)",
+    postgres: "journal (account, seq, epoch, at, schema_version, rules_version, body)",
+};
 const SNAPSHOTS: &str = "snapshots (account, bot, seq, schema_version, rules_version, body)";
 const SNAPSHOTS_REPLACE: &str = "ON CONFLICT (account, bot) DO UPDATE SET seq = excluded.seq, \
     schema_version = excluded.schema_version, rules_version = excluded.rules_version, \
     body = excluded.body";
-const INTENTS: &str = "intents (account, seq, place, client_id, instrument, side, kind, price, \
-    amount, send_by, at)";
+const INTENTS: Table = Table {
+    sqlite: "intents_rows (account, seq, place, client_id, instrument, side, kind, price, amount, \
+        send_by, at)",
+    postgres: "intents (account, seq, place, client_id, instrument, side, kind, price, amount, \
+        send_by, at)",
+};
 const FILLS: &str = "fills (account, instrument, trade_id, seq, bot, deal, client_id, \
     venue_order_id, side, price, qty, quote, fee_asset, fee, fee_in_quote, liquidity, at)";
 const DEALS: &str = "deals (account, bot, deal, seq, instrument, opened_at, closed_at, ended, \
     profit, fees, bought, safety_orders)";
 const VERDICTS: &str = "verdicts (account, command, seq, accepted, reason)";
 const FIRST_STAYS: &str = "ON CONFLICT DO NOTHING";
+
+/// A table with its columns, by its name in each database.
+struct Table {
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+impl Table {
+    const fn of(&self, tx: &Tx) -> &'static str {
+        if tx.is_postgres() { self.postgres } else { self.sqlite }
+    }
+}
 
 /// Moves the accounts on and writes everything that the batches hold; says how many accounts moved. When
 /// these are not all, the transaction must not be committed. `moves` are sorted by account.
@@ -42,9 +61,9 @@ pub(super) async fn write(
     let verdicts = batches.iter().flat_map(|batch| verdicts(batch)).collect();
     let (snapshots, gone) = snapshots(batches, versions);
     let inserts = vec![
-        Insert::new(JOURNAL, journal),
+        Insert::new(JOURNAL.of(tx), journal),
         snapshots,
-        Insert::new(INTENTS, intents),
+        Insert::new(INTENTS.of(tx), intents),
         Insert::new(FILLS, fills).on_conflict(FIRST_STAYS),
         Insert::new(DEALS, deals).on_conflict(FIRST_STAYS),
         Insert::new(VERDICTS, verdicts).on_conflict(FIRST_STAYS),

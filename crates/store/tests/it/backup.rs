@@ -142,8 +142,19 @@ async fn each_kind_of_trouble_is_found(bench: &Bench) {
         ("UPDATE intents SET side = 'both'", "intents: account 1: not a side: both"),
         ("DELETE FROM bot_configs", "bot_configs: it has no settings: bot 1"),
     ];
-    for (harm, expected) in harms {
-        raw.run(harm).await.unwrap();
+    let orphan = (
+        "INSERT INTO snapshots VALUES (99, 0, 0, 1, 1, '')",
+        "snapshots: a row has no account: account 99",
+    );
+    // A file refuses a row without an account itself.
+    let orphan = bench.postgres.is_some().then_some(orphan);
+    for (harm, expected) in harms.into_iter().chain(orphan) {
+        // A file shows its intents, and keeps them elsewhere.
+        let harm = match bench.postgres {
+            Some(_) => harm.to_owned(),
+            None => harm.replace("UPDATE intents", "UPDATE intents_rows"),
+        };
+        raw.run(&harm).await.unwrap();
         let troubles = store.verify().await.unwrap();
         let told: Vec<String> = troubles.iter().map(ToString::to_string).collect();
         assert!(

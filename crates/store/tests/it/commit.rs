@@ -155,7 +155,11 @@ async fn row_that_is_refused_costs_nobody_else(bench: &Bench) {
     // Somebody put a journal row where the next one of account 1 belongs.
     let row = match bench.postgres {
         Some(_) => "INSERT INTO journal VALUES (1, 1, 0, 0, 1, 1, '\\x00')",
-        None => "INSERT INTO journal VALUES (1, 1, 0, 0, 1, 1, x'00')",
+        // A file keeps the order of inputs by the account's own row: the stranger wants more than that.
+        None => {
+            "CREATE UNIQUE INDEX stranger ON journal_rows (account, seq); \
+             INSERT INTO journal_rows VALUES (1, 1, 1, 0, 0, 1, 1, x'00')"
+        }
     };
     raw.run(row).await.unwrap();
 

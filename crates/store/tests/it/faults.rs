@@ -227,6 +227,11 @@ async fn everything(store: &Store) -> String {
 async fn break_table(bench: &Bench, raw: &Raw, table: &str, row: u32) {
     mend_table(bench, raw, table).await;
     let event = if table == "accounts" { "UPDATE" } else { "INSERT" };
+    // What a file shows as a table are rows with numbers.
+    let kept = match table {
+        "journal" | "intents" => format!("{table}_rows"),
+        _ => table.to_owned(),
+    };
     let sql = if bench.postgres.is_some() {
         format!(
             "CREATE SEQUENCE IF NOT EXISTS writes; ALTER SEQUENCE writes RESTART; \
@@ -239,7 +244,7 @@ async fn break_table(bench: &Bench, raw: &Raw, table: &str, row: u32) {
     } else {
         format!(
             "CREATE TABLE writes (n INTEGER); INSERT INTO writes VALUES (0); \
-             CREATE TRIGGER fails BEFORE {event} ON {table} BEGIN UPDATE writes SET n = n + 1; \
+             CREATE TRIGGER fails BEFORE {event} ON {kept} BEGIN UPDATE writes SET n = n + 1; \
              SELECT RAISE(ABORT, 'disk full') FROM writes WHERE {row} <= n; END"
         )
     };

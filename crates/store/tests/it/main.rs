@@ -11,6 +11,7 @@ mod leases;
 mod life;
 mod market;
 mod model;
+mod places;
 mod retention;
 mod schema;
 mod vault;

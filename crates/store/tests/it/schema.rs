@@ -1,13 +1,17 @@
-//! Both databases have the same tables and columns.
+//! Both databases show the same tables and columns.
 
 use crate::bench::Bench;
 
-const SQLITE: &str = "SELECT tables.name || '.' || columns.name || ' ' || \
+/// Journal and intents of a file are views of rows with a number; what finds the rows is the file's own.
+const SQLITE: &str = "SELECT replace(tables.name, '_rows', '') || '.' || columns.name || ' ' || \
     CASE columns.type WHEN 'INTEGER' THEN 'number' WHEN 'BLOB' THEN 'bytes' ELSE 'text' END \
     || ' ' || CASE WHEN columns.\"notnull\" = 1 OR columns.pk > 0 THEN 'always' ELSE 'perhaps' END \
     FROM sqlite_schema AS tables, pragma_table_info(tables.name) AS columns \
     WHERE tables.type = 'table' AND tables.name NOT LIKE 'sqlite%' \
-    AND tables.name <> '_sqlx_migrations'";
+    AND tables.name NOT IN ('_sqlx_migrations', 'journal_index', 'intents_index', 'indexed') \
+    AND columns.name <> 'row'";
+/// The columns of what shows rows, and of the rows themselves.
+const SHOWN: [[&str; 2]; 2] = [["journal", "journal_rows"], ["intents", "intents_rows"]];
 const POSTGRES: &str = "SELECT table_name || '.' || column_name || ' ' || \
     CASE data_type WHEN 'bigint' THEN 'number' WHEN 'bytea' THEN 'bytes' ELSE 'text' END \
     || ' ' || CASE is_nullable WHEN 'NO' THEN 'always' ELSE 'perhaps' END \
@@ -46,6 +50,21 @@ async fn databases_have_the_same_columns() {
         "quote",
     ];
     assert_eq!(money, expected);
+}
+
+#[tokio::test]
+async fn views_of_the_file_show_whole_rows() {
+    let lite = Bench::sqlite("views");
+    lite.open().await.close().await;
+    let raw = lite.raw().await;
+
+    for pair in SHOWN {
+        let [view, rows] = pair.map(|name| {
+            format!("SELECT name FROM pragma_table_info('{name}') WHERE name <> 'row' ORDER BY cid")
+        });
+        assert_eq!(raw.texts(&view).await, raw.texts(&rows).await, "{pair:?}");
+        assert!(!raw.texts(&view).await.is_empty());
+    }
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ pub(super) const SECTIONS: [Section; 3] = [
     ),
 ];
 
-const STORE: [Row; 24] = [
+const STORE: [Row; 26] = [
     row("SQLite, one caller: intents in a second", "store/sqlite/1/intent", Show::PerSecond)
         .beside("store/sqlite/1/disk/intent", RAW),
     row("SQLite, one caller: wait, p50", "store/sqlite/1/p50", Show::Nanos)
@@ -59,6 +59,11 @@ const STORE: [Row; 24] = [
         .goal(Goal::Times(3.0)),
     row("SQLite, 128 callers: wait, p99", "store/sqlite/128/p99", Show::Nanos)
         .beside("store/sqlite/128/page/p99", PAGE),
+    row(
+        "SQLite, 128 callers: processor time of an intent, callers and all",
+        "store/sqlite/128/cpu",
+        Show::Nanos,
+    ),
     row("PostgreSQL, one caller: intents in a second", "store/postgres/1/intent", Show::PerSecond)
         .beside("store/postgres/1/disk/intent", RAW),
     row("PostgreSQL, one caller: wait, p50", "store/postgres/1/p50", Show::Nanos)
@@ -90,6 +95,11 @@ const STORE: [Row; 24] = [
         .goal(Goal::Times(3.0)),
     row("PostgreSQL, 128 callers: wait, p99", "store/postgres/128/p99", Show::Nanos)
         .beside("store/postgres/128/page/p99", PAGE),
+    row(
+        "PostgreSQL, 128 callers: processor time of an intent, callers, server and all",
+        "store/postgres/128/cpu",
+        Show::Nanos,
+    ),
 ];
 
 const START: [Row; 5] = [
