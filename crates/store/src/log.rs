@@ -24,7 +24,7 @@ use crate::{
 pub(crate) const PAGES_MAX: u32 = 65_536;
 /// Groups after which the log is brought into the file: at most one of so many waits for its end.
 const GROUPS: u64 = 300;
-/// Rows after which it is done however few groups there were. A row changes about one page.
+/// Rows kept by account after which it is done however few groups there were. Each changes about one page.
 const ROWS_MOST: u64 = 49_152;
 /// Up to here one group's wait for the whole log is short, and two connections at the disk are worse.
 const ROWS_SHORT: u64 = 4000;
