@@ -13,6 +13,7 @@ use tranche_model::{
     instrument::Instrument,
     order::OrderRequest,
     record::{Call, Outcome, PrivateEvent, Snapshot},
+    time::{Millis, Timestamp},
 };
 use tranche_sim::exchange::{Exchange, LedgerError};
 use tranche_trading::{
@@ -27,6 +28,11 @@ use tranche_venue::venue::{
 /// told to be lost.
 const PRIVATES: usize = 4096;
 
+/// What ended longer ago than this is forgotten, as exchanges do one day. Accounts hear of it at once, and
+/// read what they missed whenever their stream comes back.
+const REMEMBERS: Millis = Millis::from_secs(86_400);
+const FORGETS_EVERY: Millis = Millis::from_secs(3600);
+
 /// One simulated exchange for all paper accounts of a venue. Time comes from the venue whose prices it
 /// trades on.
 #[derive(Debug)]
@@ -38,6 +44,7 @@ pub struct Paper {
 #[derive(Debug)]
 struct Inner {
     exchange: Exchange,
+    forgets_at: Timestamp,
     accounts: BTreeSet<AccountId>,
     streams: BTreeMap<AccountId, mpsc::Sender<PrivateMessage>>,
     /// For an engine, which takes all news itself and in order; streams only say that they are up.
@@ -66,8 +73,13 @@ impl Paper {
         // Fewer than a thousand trades in a millisecond: those of a former life have lower numbers.
         let passed = u64::try_from(venue.now().ms()).unwrap_or_default();
         exchange.number_above(passed.saturating_mul(1000));
-        let inner =
-            Inner { exchange, accounts: BTreeSet::new(), streams: BTreeMap::new(), news: None };
+        let inner = Inner {
+            exchange,
+            forgets_at: Timestamp::MIN,
+            accounts: BTreeSet::new(),
+            streams: BTreeMap::new(),
+            news: None,
+        };
         Arc::new(Self { venue, inner: Mutex::new(inner) })
     }
 
@@ -137,6 +149,7 @@ impl Paper {
     pub fn tick(&self, tick: &Tick) {
         let mut inner = self.locked();
         inner.exchange.trade(tick);
+        inner.forget(tick.at);
         inner.tell();
     }
 
@@ -193,6 +206,14 @@ fn rests(order: &Order) -> bool {
 }
 
 impl Inner {
+    /// Now and then, so that memory does not grow with the time that a process runs.
+    fn forget(&mut self, now: Timestamp) {
+        if self.forgets_at <= now {
+            self.forgets_at = now.plus(FORGETS_EVERY);
+            self.exchange.forget_closed_before(now.minus(REMEMBERS));
+        }
+    }
+
     /// Hands the exchange's news to those who listen.
     fn tell(&mut self) {
         if let Some(news) = &mut self.news {

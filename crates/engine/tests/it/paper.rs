@@ -6,10 +6,14 @@ use std::{sync::Arc, time::Duration};
 use tranche_engine::{Engine, Handle, Setup, paper::Paper, store::MemoryStore};
 use tranche_model::{
     asset::Symbol,
-    ids::{CommandId, InstrumentId},
+    candle::Tick,
+    client_order_id::{ClientOrderId, OrderKey},
+    ids::{CommandId, DealNo, Generation, Installation, InstrumentId, Slot},
     instrument::{Instrument, Instruments},
     money::{Price, Qty},
-    time::Timestamp,
+    order::{OrderKind, OrderRequest, Side, Size},
+    record::{Answer, Call, Outcome},
+    time::{Millis, Timestamp},
 };
 use tranche_sim::{
     audit::{Auditor, Books},
@@ -48,7 +52,7 @@ impl Life {
             store: Arc::<MemoryStore>::clone(store),
             paper: Some(Arc::clone(&paper)),
         });
-        let terms = scene::terms(tranche_model::ids::Installation::new(3));
+        let terms = scene::terms(Installation::new(3));
         let purse = vec![scene::purse("USDT", 10_000)];
         let door = paper.open(OURS, (terms.fees, terms.fee_asset), purse).unwrap();
         engine.own(OURS, terms, door).await.unwrap();
@@ -156,4 +160,63 @@ fn resting(account: &Account) -> usize {
     let open = bot.lanes[0].orders().filter(|(_, order)| order.stage == Stage::Open);
     let is_ready = account.desk.state == AccountState::Ready;
     if is_ready { open.filter(|(_, order)| order.kind.rests()).count() } else { 0 }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn paper_exchange_forgets_what_ended_a_day_ago() {
+    let server = scene::server(|_| {}).await;
+    let venue = scene::venue(&server, Arc::new(Catalog::new([scene::listed()]))).await;
+    let instruments = Instruments::new(vec![scene::instrument()]).unwrap();
+    let exchange = Exchange::new(instruments, Settings::default());
+    let paper = Paper::new(exchange, Arc::clone(&venue));
+    let terms = scene::terms(Installation::new(3));
+    let purse = vec![scene::purse("USDT", 10_000)];
+    let door = paper.open(OURS, (terms.fees, terms.fee_asset), purse).unwrap();
+    let start = venue.now();
+    let tick = |hours: u32| {
+        let (price, qty) = (Price::parse("100").unwrap(), Qty::parse("1").unwrap());
+        let at = start.plus(Millis::from_secs(3600).times(hours));
+        paper.tick(&Tick { instrument: PAIR, price, qty, at });
+    };
+    tick(0);
+    let qty = Qty::parse("0.5").unwrap();
+    let ended = order(1, OrderKind::Market { size: Size::Base(qty) });
+    let price = Price::parse("90").unwrap();
+    let resting = order(2, OrderKind::LimitMaker { price, qty });
+    for request in [ended, resting] {
+        let place = Call::Place { request, send_by: start.plus(Millis::from_secs(60)) };
+        assert!(matches!(door.call(place).await.outcome, Outcome::Done(_)));
+    }
+    let asked = |request: OrderRequest| {
+        let (client_id, instrument) = (request.client_id, PAIR);
+        door.call(Call::QueryOrder { client_id, instrument })
+    };
+    let trades = || door.call(Call::Trades { instrument: PAIR, since: start });
+
+    tick(23);
+    assert!(is_known(&asked(ended).await.outcome));
+    assert_eq!(trades_in(&trades().await.outcome), 1);
+    tick(26);
+
+    assert_eq!(asked(ended).await.outcome, Outcome::Done(Answer::OrderNotFound));
+    assert_eq!(trades_in(&trades().await.outcome), 0);
+    assert!(is_known(&asked(resting).await.outcome));
+    server.stop().await;
+}
+
+fn order(generation: u16, kind: OrderKind) -> OrderRequest {
+    let origin = scene::terms(Installation::new(3)).origin;
+    let (deal, generation) = (DealNo::new(1), Generation::new(generation));
+    let key = OrderKey { bot: BOT, deal, slot: Slot::BASE, generation };
+    let client_id = ClientOrderId::pack(origin, key).unwrap();
+    OrderRequest { client_id, instrument: PAIR, side: Side::Buy, kind }
+}
+
+fn is_known(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Done(Answer::Order { .. }))
+}
+
+fn trades_in(outcome: &Outcome) -> usize {
+    let Outcome::Done(Answer::Trades(trades)) = outcome else { panic!("{outcome:?}") };
+    trades.len()
 }
