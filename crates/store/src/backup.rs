@@ -4,7 +4,7 @@
 //! its own; what has to happen after them is [`Store::mark_restored`].
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io,
     path::{Path, PathBuf},
     process,
@@ -17,6 +17,7 @@ use crate::{
     error::{OpenError, StoreError},
     identity::Identity,
     lock::{FileLock, LockError},
+    private,
     settings::{Database, Role, Settings},
     sql::Statement,
     store::Store,
@@ -200,11 +201,8 @@ fn finish(partial: &Path, to: &Path) -> Result<(), BackupError> {
 
 fn create(path: &Path) -> Result<(), BackupError> {
     remove_all(path);
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop).map_err(|error| failed(path, error))
+    let created = private::options().create_new(true).open(path);
+    created.map(drop).map_err(|error| failed(path, error))
 }
 
 /// Removes an unfinished database with what lies beside it.

@@ -15,7 +15,7 @@ use tranche_model::time::Millis;
 
 use crate::{
     error::OpenError,
-    log,
+    log, private,
     settings::{Database, Role},
     sql::Pool,
 };
@@ -54,6 +54,11 @@ pub(crate) async fn connect(
 }
 
 async fn sqlite(path: &Path, role: Role) -> Result<Connections, OpenError> {
+    if role == Role::Engine {
+        // SQLite would make it readable for all; what it puts beside it has the file's own mode. What is
+        // wrong with the path it says itself.
+        drop(private::options().create_new(true).open(path));
+    }
     let options = SqliteConnectOptions::new()
         .filename(path)
         // A commit is on the disk before it is answered, also when the machine loses its power.

@@ -20,6 +20,7 @@ mod log;
 mod market;
 mod migrate;
 mod places;
+mod private;
 mod retention;
 #[cfg(feature = "scratch")]
 pub mod scratch;

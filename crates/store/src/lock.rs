@@ -2,12 +2,14 @@
 
 use std::{
     fmt,
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, TryLockError},
     io::{self, Read as _, Seek as _, Write as _},
     path::{Path, PathBuf},
 };
 
 use tranche_model::time::Timestamp;
+
+use crate::private;
 
 /// Who has a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,11 +54,7 @@ fn path(database: &Path) -> PathBuf {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    private::options().read(true).create(true).truncate(false).open(path)
 }
 
 fn write(file: &mut File, pid: u32, now: Timestamp) -> io::Result<()> {

@@ -14,7 +14,7 @@ use sha2::Sha256;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::seal::{KEY_LEN, Key};
-use crate::{chance, error::StoreError};
+use crate::{chance, error::StoreError, private};
 
 /// The master keys at hand. The one with the highest number wraps; the others only unwrap what they
 /// wrapped, until that was wrapped anew.
@@ -63,11 +63,8 @@ impl MasterKeys {
     /// there stays, and this fails.
     pub fn create(path: &Path) -> Result<Self, MasterKeyError> {
         let line = Self::draw_line(1)?;
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path).map_err(|error| failed(path, error))?;
+        let created = private::options().create_new(true).open(path);
+        let mut file = created.map_err(|error| failed(path, error))?;
         let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_all());
         written.map_err(|error| failed(path, error))?;
         Self::read(path)
