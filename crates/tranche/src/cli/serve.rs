@@ -268,12 +268,13 @@ pub(crate) enum AccountWhat {
     /// Lift the kill switch
     Rearm(AccountNamed),
     /// End the quarantine after a restore: orders of the account are sent again
+    #[command(group = clap::ArgGroup::new("whose").args(["name", "all"]).required(true))]
     Release {
-        /// The account; without one, all
+        /// The account
         #[arg(value_name = "NAME")]
         name: Option<String>,
         /// All accounts
-        #[arg(long, conflicts_with = "name")]
+        #[arg(long)]
         all: bool,
         #[command(flatten)]
         look: LookOptions,

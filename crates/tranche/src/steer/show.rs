@@ -1,6 +1,9 @@
 //! Accounts, bots and deals as the last commit left them.
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::ExitCode,
+};
 
 use anyhow::{Context as _, Result};
 use comfy_table::{Table, TableStyle};
@@ -14,11 +17,17 @@ use tranche_trading::{
     account::Desk,
     bot::{Bot, BotStatus, Lane},
     codec,
+    event::CommandBody,
     why::WhyRecord,
 };
 
 use super::{story, told::Told};
 use crate::{console, ground::Ground, serve::fee_words};
+
+/// A bot that a command will make.
+const NOT_YET: &str = "not made yet";
+/// One that none will make.
+const NOT_THERE: &str = "not there: refused when it was to be made, or deleted since";
 
 /// An account's state, read out of its snapshot.
 struct State {
@@ -110,14 +119,20 @@ pub(super) async fn account(
 pub(super) async fn bots(ground: &Ground, is_json: bool) -> Result<ExitCode> {
     let mut rows = Vec::new();
     let all = ground.store.bots().await?;
-    for account in ground.store.accounts().await? {
+    let accounts = ground.store.accounts().await?;
+    // Before the snapshots: one that is made in between is in its snapshot.
+    let asked = asked_for(ground, accounts.iter().map(|account| account.account)).await?;
+    for account in accounts {
         let state = State::read(ground, &account).await?;
         let theirs = all.iter().filter(|bot| bot.account == account.account);
         for row in theirs.filter(|bot| bot.ended_at.is_none()) {
             let bot = state.bots.get(&row.bot);
+            if bot.is_none() && !asked.contains(&row.bot) {
+                continue;
+            }
             rows.push(json!({
                 "bot": row.bot.get(), "name": row.name, "account": account.name,
-                "state": bot.map_or("not made yet", state_of),
+                "state": bot.map_or(NOT_YET, state_of),
                 "deals_open": bot.map_or(0, Bot::active_deals),
                 "deals_closed": bot.map_or(0, |bot| bot.head.deals_closed),
                 "profit": bot.map_or_else(String::new, |bot| bot.head.profit.to_string()),
@@ -128,21 +143,39 @@ pub(super) async fn bots(ground: &Ground, is_json: bool) -> Result<ExitCode> {
     print(&rows, is_json, &columns)
 }
 
+/// The bots that a command which nobody has answered yet will make.
+async fn asked_for(
+    ground: &Ground,
+    accounts: impl IntoIterator<Item = AccountId>,
+) -> Result<BTreeSet<BotId>> {
+    let accounts: Vec<AccountId> = accounts.into_iter().collect();
+    let open = ground.store.open_commands(&accounts).await?;
+    let bodies = open.iter().filter_map(|queued| codec::decode(&queued.command.body).ok());
+    let bots = bodies.filter_map(|body| {
+        let CommandBody::CreateBot { bot, .. } = body else { return None };
+        Some(bot)
+    });
+    Ok(bots.collect())
+}
+
 pub(super) async fn bot(
     ground: &Ground,
     row: &BotRow,
     (count, is_json): (usize, bool),
 ) -> Result<ExitCode> {
     let account = of(ground, row.account).await?;
+    let asked = asked_for(ground, [row.account]).await?;
     let state = State::read(ground, &account).await?;
     let story = story::last(ground, row.account, (Some(row.bot), count)).await?;
     let bot = state.bots.get(&row.bot);
+    let without = if asked.contains(&row.bot) { NOT_YET } else { NOT_THERE };
+    let standing = bot.map_or(without, state_of);
     let deals: Vec<Value> =
         bot.iter().flat_map(|bot| &bot.lanes).filter_map(|lane| open_deal(&state, lane)).collect();
     if is_json {
         let line = json!({
             "bot": row.bot.get(), "name": row.name, "account": account.name,
-            "version": row.version, "state": bot.map_or("not made yet", state_of),
+            "version": row.version, "state": standing,
             "deals": deals, "profit": bot.map(|bot| bot.head.profit.to_string()),
             "deals_closed": bot.map_or(0, |bot| bot.head.deals_closed),
             "log": lines(&state, &story), "config": row.config,
@@ -151,7 +184,7 @@ pub(super) async fn bot(
         return Ok(ExitCode::SUCCESS);
     }
     console::say(&format!("bot {} `{}` on {}", row.bot, row.name, account.name))?;
-    console::say(&format!("state       {}", bot.map_or("not made yet", state_of)))?;
+    console::say(&format!("state       {standing}"))?;
     if let Some(bot) = bot {
         let (closed, profit) = (bot.head.deals_closed, bot.head.profit);
         console::say(&format!("deals       {closed} closed, profit {profit}"))?;

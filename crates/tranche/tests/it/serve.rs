@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     patience::Patience,
@@ -395,6 +395,25 @@ fn meddle(place: &Place, script: &str) -> Option<String> {
 }
 
 #[test]
+fn a_bot_that_was_refused_after_nobody_waited_any_more_is_not_listed() {
+    let (place, exchange) = place("serve-refused");
+    Bots::start(&place, &exchange).end();
+    place.write("other.toml", &BOT.replace("BTC/USDT", "NONE/USDT"));
+    let told = place.run("bot create other.toml --wait 1s --data-dir data");
+    assert_eq!(told.code, Some(3), "{}{}", told.out, told.err);
+    let listed = place.run("bot list --json --data-dir data").json();
+    assert_eq!(listed[0]["state"], "not made yet");
+    assert_eq!(place.run("bot show 1 --json --data-dir data").json()["state"], "not made yet");
+
+    let bots = Bots::start(&place, &exchange);
+
+    until(&place, "bot list --json --data-dir data", |listed| listed == &json!([]));
+    let told = place.run("bot show 1 --data-dir data");
+    assert!(told.out.contains("not there: refused"), "{}{}", told.out, told.err);
+    bots.end();
+}
+
+#[test]
 fn a_command_that_cannot_be_read_is_refused_and_those_behind_it_go_on() {
     let (place, exchange) = place("serve-unreadable");
     Bots::start(&place, &exchange).end();
@@ -496,6 +515,10 @@ fn data_is_nobody_elses_and_secrets_are_not_in_it() {
 
     let mode = |name: &str| place.path(name).metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("data"), mode("data/master.key")), (0o700, 0o600));
+    let files = place.path("data").read_dir().unwrap();
+    for name in files.map(|file| file.unwrap().file_name().into_string().unwrap()) {
+        assert_eq!(mode(&format!("data/{name}")) & 0o077, 0, "{name}");
+    }
     for entry in place.path("data").read_dir().unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
         for secret in [KEY, SECRET] {
@@ -550,6 +573,8 @@ fn backup_is_put_back_and_sends_nothing_until_it_is_released() {
     }
     assert_eq!(exchange_orders(&exchange), 0);
 
+    let told = place.run("account release --data-dir data");
+    assert!(told.code == Some(2) && told.err.contains("<NAME|--all>"), "{}", told.err);
     let told = place.run("account release paper --data-dir data").out;
     assert!(told.contains("still in quarantine: main"), "{told}");
     thread::sleep(Duration::from_secs(3));

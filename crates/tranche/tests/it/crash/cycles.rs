@@ -250,7 +250,7 @@ fn restore(world: &mut World, process: Process, age: Duration, dice: &mut Dice) 
         let what = format!("{sent} requests before it was released");
         world.tally.judge(vec![Finding::new(Kind::Sent, what)], &process.log());
     }
-    world.order("account release");
+    world.order("account release --all");
     let before = world.intents();
     world.until_intents_above(before, GOES_ON_WITHIN);
     world.check_orders();
