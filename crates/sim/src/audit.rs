@@ -239,7 +239,8 @@ impl Look<'_> {
             let Some(config) = bot.head.config(deal.version) else { continue };
             let Some(instrument) = self.books.instruments.get(lane.instrument) else { continue };
             let fees = self.account.desk.settings.fees;
-            let scene = Scene { config: &config, instrument, fees, now: self.books.now };
+            let now = self.books.now;
+            let scene = Scene { config: &config, instrument, fees, now, is_whole: true };
             let orders = by_deal.get(&(bot.head.id, deal.no)).map_or(&[][..], Vec::as_slice);
             spending((bot.head.id, deal), orders, &scene, found)?;
             exits((bot.head.id, deal), orders, &scene, found)?;

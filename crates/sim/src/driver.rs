@@ -13,6 +13,7 @@ use std::{
 use tranche_model::{
     candle::Tick,
     client_order_id::ClientOrderId,
+    fill::Fill,
     ids::{AccountId, InstrumentId, Ticket, TradeId},
     instrument::{Instrument, Instruments},
     money::Price,
@@ -46,6 +47,9 @@ pub struct Setup {
     pub line: LinePlan,
     /// The venue's limits; `None` lets every call out at once, as backtests do.
     pub limits: Option<Limits>,
+    /// Whether of several questions about fills the store answers the last one first: a database answers
+    /// them in any order.
+    pub last_lookup_first: bool,
 }
 
 /// Something worth telling whoever watches.
@@ -66,6 +70,9 @@ pub struct Driver {
     settings: BTreeMap<AccountId, Settings>,
     /// Loads that are asked for, one each.
     loads: Vec<AccountId>,
+    last_lookup_first: bool,
+    /// Fills of which the store is asked whether it knows them.
+    lookups: Vec<(AccountId, Fill)>,
     /// Executions that were booked, when no store knows them.
     booked: BTreeSet<(AccountId, InstrumentId, TradeId)>,
     /// The market's price when an order without a price of its own was called for, when no store keeps
@@ -93,6 +100,8 @@ impl Driver {
             told: Vec::new(),
             settings: BTreeMap::new(),
             loads: Vec::new(),
+            last_lookup_first: setup.last_lookup_first,
+            lookups: Vec::new(),
             booked: BTreeSet::new(),
             decided: Vec::new(),
             loads_count: 0,
@@ -257,17 +266,10 @@ impl Driver {
             Output::Ask { account, user, lane, places } => {
                 self.sender.ask(Applicant { account, user }, lane, places, self.now);
             }
-            Output::Lookup { account, fill } => {
-                let known = match self.durability {
-                    Durability::Committed => {
-                        self.memory.fill_known(account, fill.instrument, fill.trade_id)
-                    }
-                    Durability::Volatile => {
-                        self.booked.contains(&(account, fill.instrument, fill.trade_id))
-                    }
-                };
-                self.event(account, Event::FillKnown { fill, known });
+            Output::Lookup { account, fill } if self.last_lookup_first => {
+                self.lookups.push((account, fill));
             }
+            Output::Lookup { account, fill } => self.look_up(account, fill),
             Output::More => self.input(Input::More),
             Output::HandBack { account, lane, places } => {
                 self.sender.hand_back(account, lane, places);
@@ -290,6 +292,18 @@ impl Driver {
             | Output::Dead { .. }
             | Output::Recorded { .. } => self.told.push(output),
         }
+    }
+
+    fn look_up(&mut self, account: AccountId, fill: Fill) {
+        let known = match self.durability {
+            Durability::Committed => {
+                self.memory.fill_known(account, fill.instrument, fill.trade_id)
+            }
+            Durability::Volatile => {
+                self.booked.contains(&(account, fill.instrument, fill.trade_id))
+            }
+        };
+        self.event(account, Event::FillKnown { fill, known });
     }
 
     fn note_decision(&mut self, call: &Call) {
@@ -324,6 +338,9 @@ impl Driver {
         for (ticket, outcome) in self.memory.turn() {
             let answer = answer_of(ticket, outcome.is_ok());
             self.input(answer);
+        }
+        for (account, fill) in std::mem::take(&mut self.lookups).into_iter().rev() {
+            self.look_up(account, fill);
         }
         for account in std::mem::take(&mut self.loads) {
             self.load(account);

@@ -6,6 +6,7 @@ use std::{
 };
 
 use tranche_model::{
+    fill::Fill,
     ids::{AccountId, Ticket},
     instrument::Instruments,
     record::Batch,
@@ -49,6 +50,8 @@ pub(super) struct Node {
     pub(super) outputs: Vec<Output>,
     pub(super) commits: VecDeque<Commit>,
     pub(super) loads: Vec<AccountId>,
+    /// Fills of which the store is asked whether it knows them.
+    pub(super) lookups: Vec<(AccountId, Fill)>,
     /// How often each account was loaded.
     pub(super) loaded: BTreeMap<AccountId, u64>,
     /// How far its clock is ahead of the venue's, in milliseconds.
@@ -78,6 +81,7 @@ impl Node {
             outputs: Vec::new(),
             commits: VecDeque::new(),
             loads: Vec::new(),
+            lookups: Vec::new(),
             loaded: BTreeMap::new(),
             skew: 0,
             clock: Timestamp::MIN,
@@ -117,6 +121,7 @@ impl Node {
         let clock = self.clock(now);
         self.outputs.is_empty()
             && self.loads.is_empty()
+            && self.lookups.is_empty()
             && !self.sender.is_due(clock)
             && self.commits.front().is_none_or(|commit| now < commit.due)
     }

@@ -65,6 +65,7 @@ impl World<'_> {
         if !self.turn_store(node) {
             return false;
         }
+        self.look_up(node);
         for account in std::mem::take(&mut node.loads) {
             self.load(node, account);
         }
@@ -94,10 +95,7 @@ impl World<'_> {
                 let clock = node.clock(self.now);
                 node.sender.ask(Applicant { account, user }, lane, places, clock);
             }
-            Output::Lookup { account, fill } => {
-                let known = self.memory.fill_known(account, fill.instrument, fill.trade_id);
-                self.tell(node, account, Event::FillKnown { fill, known });
-            }
+            Output::Lookup { account, fill } => node.lookups.push((account, fill)),
             Output::More => node.step(Input::More, self.now),
             Output::HandBack { account, lane, places } => {
                 node.sender.hand_back(account, lane, places);
@@ -144,6 +142,18 @@ impl World<'_> {
             1 => (Fate::Unheard, Millis::ZERO),
             2 => (Fate::Fails, chance.span(1, 4_000)),
             _ => (Fate::Stands, chance.span(1, 8_000)),
+        }
+    }
+
+    /// The store answers several questions at a time, and the last one first as well as in their order.
+    fn look_up(&self, node: &mut Node) {
+        let mut lookups = std::mem::take(&mut node.lookups);
+        if self.now.ms() & 1 == 1 {
+            lookups.reverse();
+        }
+        for (account, fill) in lookups {
+            let known = self.memory.fill_known(account, fill.instrument, fill.trade_id);
+            self.tell(node, account, Event::FillKnown { fill, known });
         }
     }
 

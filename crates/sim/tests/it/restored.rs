@@ -1,10 +1,24 @@
 //! A store that was replaced by an older copy of itself.
 
-use tranche_model::{ids::Incarnation, record::PrivateEvent, time::Timestamp};
-use tranche_sim::memory::{CommitPlan, FaultyMemory};
-use tranche_trading::event::Event;
+use tranche_model::{
+    ids::Incarnation,
+    record::{DealRow, PrivateEvent},
+    time::{Millis, Timestamp},
+};
+use tranche_sim::{
+    driver::Setup,
+    line::{CallFault, EventFault},
+    memory::{CommitPlan, FaultyMemory, Memory},
+};
+use tranche_trading::{
+    dca::Draft,
+    event::{CommandBody, Event, Scope},
+};
 
-use crate::scene::{A, BOT, OURS, Scene, Terms, draft, settings};
+use crate::{
+    books,
+    scene::{A, BOT, OURS, Scene, Terms, draft, settings},
+};
 
 #[test]
 fn an_execution_of_a_forgotten_deal_is_not_booked_to_a_new_one() {
@@ -16,10 +30,7 @@ fn an_execution_of_a_forgotten_deal_is_not_booked_to_a_new_one() {
     assert_eq!(forgotten.len(), 1);
 
     // The new life knows nothing of the deal, and opens one of its own.
-    scene.driver.memory = FaultyMemory::new(copy, CommitPlan::default());
-    let mut settings = settings(Terms::default());
-    settings.origin.incarnation = Incarnation::new(2);
-    scene.driver.own(OURS, settings);
+    put_back(&mut scene, copy);
     scene.wait(60);
     scene.tick(A, "100");
     let bought = scene.deal(BOT).position.bought;
@@ -31,4 +42,120 @@ fn an_execution_of_a_forgotten_deal_is_not_booked_to_a_new_one() {
     assert_eq!(stored.fills.len(), 2, "the account itself knows of both");
     let ids: Vec<_> = stored.fills.values().map(|row| (row.bot, row.deal)).collect();
     assert_ne!(ids[0], ids[1]);
+}
+
+#[test]
+fn a_deal_that_ended_after_the_copy_ends_with_all_that_it_bought() {
+    let mut scene = scene(true);
+    scene.create(BOT, one_deal());
+    scene.tick(A, "100");
+    let copy = copy_of(&scene);
+    for price in ["98.9", "97.9", "103"] {
+        scene.tick(A, price);
+        scene.wait(3);
+    }
+    let ended = only_deal(&scene);
+    assert_eq!(scene.driver.exchange.trades(OURS, A, Timestamp::MIN).len(), 4);
+
+    // It knows the base order, a safety order and a take profit that were out then.
+    put_back_deaf(&mut scene, copy);
+    scene.minutes(A, "103", 20);
+
+    let anew = only_deal(&scene);
+    assert_eq!((anew.bought, anew.profit), (ended.bought, ended.profit));
+    assert_eq!((anew.ended, anew.fees), (ended.ended, ended.fees));
+    assert_eq!(scene.bot(BOT).head.profit, ended.profit);
+    assert_eq!(scene.orders_placed(), 3, "nothing is placed for what was sold already");
+    assert_eq!(scene.open(), Vec::<String>::new());
+    books::quiet(&scene.driver, OURS).unwrap();
+}
+
+#[test]
+fn a_deal_whose_known_orders_sold_all_that_is_known_is_not_over_before_the_rest_is_read() {
+    let mut scene = scene(false);
+    let copy = bought_behind_the_take_profit(&mut scene);
+    scene.tick(A, "103");
+    scene.wait(3);
+    let ended = only_deal(&scene);
+
+    put_back_deaf(&mut scene, copy);
+    scene.minutes(A, "103", 20);
+
+    let anew = only_deal(&scene);
+    assert_eq!((anew.bought, anew.profit), (ended.bought, ended.profit));
+    assert_eq!(anew.ended, ended.ended);
+    books::quiet(&scene.driver, OURS).unwrap();
+}
+
+#[test]
+fn coins_that_the_copy_did_not_know_of_are_held_for_their_profit() {
+    let mut scene = scene(false);
+    let copy = bought_behind_the_take_profit(&mut scene);
+    let before = scene.deal(BOT).position;
+
+    put_back_deaf(&mut scene, copy);
+    scene.minutes(A, "100", 20);
+
+    assert_eq!(scene.deal(BOT).position, before);
+    // The former life had 101.75: here the sale is read before the buy, and its profit counts.
+    let expected = ["take profit 1: sell 1.008 @ 101.28", "safety order 2: buy 1.02 @ 98"];
+    assert_eq!(scene.open(), expected);
+    assert_eq!(scene.ended(), Vec::<String>::new());
+    books::quiet(&scene.driver, OURS).unwrap();
+}
+
+fn scene(last_lookup_first: bool) -> Scene {
+    Scene::with(Setup { last_lookup_first, ..Setup::default() }, Terms::default())
+}
+
+/// One deal, one safety order at a time.
+fn one_deal() -> Draft {
+    Draft { active_safety_orders_count: Some(1), stop_after_deals: Some(1), ..draft() }
+}
+
+/// A copy that knows the base order and its take profit. Later the safety order is placed anew, and buys; the
+/// take profit sells all that it was made for before it can be moved, and the price falls back. The rest is
+/// held.
+fn bought_behind_the_take_profit(scene: &mut Scene) -> Memory {
+    scene.create(BOT, one_deal());
+    scene.tick(A, "100");
+    let copy = copy_of(scene);
+    scene.command(CommandBody::PauseEntries { scope: Scope::Account }).unwrap();
+    scene.wait(3);
+    scene.command(CommandBody::Resume { scope: Scope::Account }).unwrap();
+    scene.wait(3);
+    scene.next_call(1, CallFault::LateRequest(Millis::from_secs(5)));
+    scene.tick(A, "98.9");
+    for ahead in 1..=12 {
+        scene.next_event(ahead, EventFault::Delay(Millis::from_secs(2)));
+    }
+    scene.tick(A, "102.5");
+    scene.tick(A, "100");
+    scene.minutes(A, "100", 1);
+    copy
+}
+
+fn copy_of(scene: &Scene) -> Memory {
+    scene.driver.memory.memory().clone()
+}
+
+/// A new life begins with what the copy knows.
+fn put_back(scene: &mut Scene, copy: Memory) {
+    scene.driver.memory = FaultyMemory::new(copy, CommitPlan::default());
+    let mut settings = settings(Terms::default());
+    settings.origin.incarnation = Incarnation::new(2);
+    scene.driver.own(OURS, settings);
+}
+
+/// The same, and the answer about executions comes long after the others.
+fn put_back_deaf(scene: &mut Scene, copy: Memory) {
+    // Open orders and balances are asked for before.
+    scene.next_call(3, CallFault::LateReply(Millis::from_secs(20)));
+    put_back(scene, copy);
+}
+
+fn only_deal(scene: &Scene) -> DealRow {
+    let stored = scene.driver.memory.memory().stored(OURS).unwrap();
+    assert_eq!(stored.deals.len(), 1);
+    stored.deals[0].clone()
 }

@@ -8,7 +8,7 @@ use tranche_model::{
 use super::{Account, World, note};
 use crate::{
     bot::{Bot, BotStatus},
-    dca::{Config, Fact, Scene},
+    dca::{Config, Fact},
     event::{Command, CommandBody, Effects, KillLevel, LaneKey, Scope, StepError, WatchKey},
     why::Why,
 };
@@ -152,12 +152,7 @@ impl Account {
             let own = turn.lane.deal.as_ref().map(|deal| deal.version);
             let Some(version) = version.or(own) else { continue };
             let Some(config) = turn.head.config(version) else { continue };
-            let scene = Scene {
-                config: &config,
-                instrument: turn.instrument,
-                fees: turn.desk.settings.fees,
-                now: world.now,
-            };
+            let scene = turn.scene(&config);
             let mut log = Vec::new();
             if let Some(deal) = &mut turn.lane.deal {
                 deal.adopt(version, &scene, &mut log)?;

@@ -69,6 +69,9 @@ pub struct Desk {
     commands: VecDeque<CommandId>,
     /// Late fills that were booked last: the store may have been asked twice before it knew one.
     late_fills: VecDeque<(InstrumentId, TradeId)>,
+    /// Fills of open deals that the store was asked about, with its answers.
+    #[serde(skip)]
+    lookups: Few<Lookup>,
     #[serde(skip)]
     pub state: AccountState,
     #[serde(skip)]
@@ -104,6 +107,13 @@ pub struct Desk {
 pub struct DayLosses {
     day: i64,
     lost: BTreeMap<Asset, Quote>,
+}
+
+/// A fill whose order no slot holds, and whether the store says that it knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Lookup {
+    fill: Fill,
+    known: Option<bool>,
 }
 
 /// Places that `dispatch` gave and that are not used, and those asked for.
@@ -143,6 +153,7 @@ impl Desk {
             retired: Few::new(),
             commands: VecDeque::new(),
             late_fills: VecDeque::new(),
+            lookups: Few::new(),
             state: AccountState::Syncing,
             exposure: Exposure::default(),
             reads: Reads::default(),
@@ -256,12 +267,64 @@ impl Desk {
         self.late_fills.contains(&(fill.instrument, fill.trade_id))
     }
 
+    /// Notes that the store is asked about a fill of an open deal.
+    pub(crate) fn looked_up(&mut self, fill: &Fill) {
+        if !self.lookups.iter().any(|lookup| lookup.is_of(fill)) {
+            self.lookups.push(Lookup { fill: *fill, known: None });
+        }
+    }
+
+    /// Takes the store's answer down. The answer is, with the last one on the instrument, the fills
+    /// that the store does not know, in the order in which they were made: it may have answered in any.
+    /// `None` while answers are missing.
+    pub(crate) fn look_up_answered(&mut self, fill: &Fill, known: bool) -> Option<Vec<Fill>> {
+        let Some(lookup) = self.lookups.iter_mut().find(|lookup| lookup.is_of(fill)) else {
+            return Some(if known { Vec::new() } else { vec![*fill] });
+        };
+        lookup.known = Some(known);
+        let instrument = fill.instrument;
+        let mut unknown = Vec::new();
+        for Lookup { fill, known } in self.lookups.iter().filter(|one| one.is_on(instrument)) {
+            if !(*known)? {
+                unknown.push(*fill);
+            }
+        }
+        unknown.sort_by_key(|fill| fill.trade_id);
+        Some(unknown)
+    }
+
+    /// Nothing is asked any more of the fills on an instrument. Returns whether anything was.
+    pub(crate) fn end_lookups(&mut self, instrument: InstrumentId) -> bool {
+        let were_any = self.is_looking_up(instrument);
+        self.lookups.retain(|lookup| !lookup.is_on(instrument));
+        were_any
+    }
+
+    pub(crate) fn is_looking_up(&self, instrument: InstrumentId) -> bool {
+        self.lookups.iter().any(|lookup| lookup.is_on(instrument))
+    }
+
+    /// Whether everything was read, and all that was read is booked.
+    pub(crate) fn is_read(&self) -> bool {
+        self.awaited.is_empty() && self.lookups.is_empty()
+    }
+
     /// A refusal that concerns the key stops the account.
     pub(crate) fn note_refusal(&mut self, reason: RefusalReason) {
         if reason == RefusalReason::Key {
             self.key_invalid = true;
             self.state = AccountState::KeyInvalid;
         }
+    }
+}
+
+impl Lookup {
+    fn is_on(&self, instrument: InstrumentId) -> bool {
+        self.fill.instrument == instrument
+    }
+
+    fn is_of(&self, fill: &Fill) -> bool {
+        (self.fill.instrument, self.fill.trade_id) == (fill.instrument, fill.trade_id)
     }
 }
 

@@ -19,9 +19,7 @@ use tranche_model::{
 };
 
 use super::{
-    Account, World,
-    desk::AccountState,
-    note,
+    Account, World, note,
     orders::Reading,
     reads::Read,
     turn::{TRADES_MARGIN, Turn},
@@ -193,17 +191,17 @@ impl Account {
             // Meanwhile it was wanted anew: the answer is from before what is to be learned.
             return Ok(());
         }
-        let was_awaited = self.desk.awaited.remove(&read);
-        if !was_awaited || !self.desk.awaited.is_empty() {
+        if !self.desk.awaited.remove(&read) {
             return Ok(());
         }
-        // An empty tree keeps a node for eleven questions.
-        self.desk.awaited = BTreeSet::new();
-        if self.desk.state == AccountState::Syncing {
-            self.desk.state = self.desk.synced_state();
-            self.run_all(world, out)?;
+        if self.desk.awaited.is_empty() {
+            // An empty tree keeps a node for eleven questions.
+            self.desk.awaited = BTreeSet::new();
         }
-        Ok(())
+        if let Read::Trades(instrument) = read {
+            self.catch_up(instrument, BTreeSet::new(), world, out)?;
+        }
+        self.ready_when_read(world, out)
     }
 
     fn not_found(

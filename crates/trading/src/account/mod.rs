@@ -8,6 +8,7 @@ mod commands;
 mod desk;
 mod evidence;
 mod exposure;
+mod late;
 mod ledger;
 mod orders;
 mod placing;

@@ -11,7 +11,7 @@ use tranche_model::{
     time::{Millis, Timestamp},
 };
 
-use super::{Account, World, note, reads::Read, turn::Turn};
+use super::{Account, World, reads::Read, turn::Turn};
 use crate::{
     bot::{RETRY_LAST, Seat, backoff},
     dca::Fact,
@@ -136,6 +136,9 @@ impl Account {
             }
             // Its order is settled or not known: only the store knows whether it was booked.
             out.lookups.push(*fill);
+            if self.lane_of(&client_id.key()).is_some() {
+                self.desk.looked_up(fill);
+            }
             return Ok(None);
         };
         let Some(mut turn) = self.turn(key, world)? else { return Ok(None) };
@@ -146,42 +149,6 @@ impl Account {
         }
         turn.book(slot, fill, out)?;
         Ok(Some(key))
-    }
-
-    /// The store's answer to a fill that came too late for its order.
-    pub(super) fn fill_known(
-        &mut self,
-        fill: &Fill,
-        known: bool,
-        world: &World<'_>,
-        out: &mut Effects,
-    ) -> Result<(), StepError> {
-        let Some(client_id) = fill.client_id.filter(|_| !known) else { return Ok(()) };
-        if !self.desk.is_new_late_fill(fill) {
-            return Ok(());
-        }
-        let named = client_id.key();
-        let (slot, lane) = (named.slot, self.lane_of(&named));
-        if let Some(key) = lane
-            && let Some(mut turn) = self.turn(key, world)?
-        {
-            turn.book(slot, fill, out)?;
-            turn.note(Why::LateFill { slot, qty: fill.qty, price: fill.price }, out);
-            if turn.lane.seat(slot).is_none_or(|seat| seat.order.is_none()) {
-                // The deal was told of an end without it.
-                let (executed, status) = (fill.qty, OrderStatus::Expired);
-                turn.tell(Fact::Settled { slot, executed, status }, out)?;
-            }
-            return self.run(key, world, out);
-        }
-        // The deal is closed: the account holds what was traded, and no bot claims it.
-        let symbol = world.instruments.get(fill.instrument).map(|instrument| instrument.symbol);
-        let symbol = symbol.ok_or(StepError::NoInstrument(fill.instrument))?;
-        self.desk.ledger.book(fill, symbol)?;
-        out.fills.push(FillRow { bot: named.bot, deal: named.deal, fill: *fill });
-        out.account_dirty = true;
-        note(Why::LateFill { slot, qty: fill.qty, price: fill.price }, world, out);
-        Ok(())
     }
 
     /// The lane whose open deal an id names.
@@ -430,7 +397,12 @@ impl Turn<'_> {
     }
 
     /// Books a fill to the deal, the account and the journal.
-    fn book(&mut self, slot: Slot, fill: &Fill, out: &mut Effects) -> Result<(), StepError> {
+    pub(super) fn book(
+        &mut self,
+        slot: Slot,
+        fill: &Fill,
+        out: &mut Effects,
+    ) -> Result<(), StepError> {
         let named = fill.client_id.map(ClientOrderId::key);
         let deal = named.map(|named| named.deal).unwrap_or_default();
         self.desk.ledger.book(fill, self.instrument.symbol)?;

@@ -220,6 +220,7 @@ impl<'a> Turn<'a> {
             instrument: self.instrument,
             fees: self.desk.settings.fees,
             now: self.world.now,
+            is_whole: !self.is_reading(),
         }
     }
 
@@ -325,7 +326,7 @@ impl<'a> Turn<'a> {
     }
 
     fn close_when_over(&mut self, out: &mut Effects) -> Result<bool, StepError> {
-        if self.lane.has_orders() {
+        if self.lane.has_orders() || self.is_reading() {
             return Ok(false);
         }
         self.tell(Fact::Quiet, out)?;

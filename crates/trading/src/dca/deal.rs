@@ -134,6 +134,8 @@ pub enum Fact<'a> {
     },
     /// None of the deal's orders is out.
     Quiet,
+    /// What was being read is booked, and no take profit is out: it can be judged whether all is sold.
+    Whole,
     /// A fresh price, with the running maximum when one is followed.
     Price {
         price: Price,
@@ -158,6 +160,9 @@ pub struct Scene<'a> {
     pub instrument: &'a Instrument,
     pub fees: FeeRates,
     pub now: Timestamp,
+    /// Whether every execution so far is booked. While some are being read, a position that seems to be
+    /// sold may be one of which a buy is not known yet.
+    pub is_whole: bool,
 }
 
 /// For how long the price that passed watched safety orders is one to buy at.
@@ -216,6 +221,10 @@ impl Deal {
                 | Phase::Holding(_)
                 | Phase::Exiting { .. }
                 | Phase::Abandoned => Ok(()),
+            },
+            Fact::Whole => match self.phase {
+                Phase::Holding(_) => self.take_profit_gone(scene),
+                Phase::Entering(_) | Phase::Exiting { .. } | Phase::Abandoned => Ok(()),
             },
             Fact::Price { price, peak } => self.priced(price, peak, scene, log),
             Fact::Checkpoint { peak } => {

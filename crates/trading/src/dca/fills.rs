@@ -85,7 +85,8 @@ impl Deal {
     }
 
     fn sold(&mut self, scene: &Scene<'_>) -> Result<(), MathError> {
-        if matches!(self.phase, Phase::Holding(_)) && self.sellable(scene)?.is_zero() {
+        let may_be_over = scene.is_whole && matches!(self.phase, Phase::Holding(_));
+        if may_be_over && self.sellable(scene)?.is_zero() {
             self.exit(Ended::TakeProfit, scene);
         }
         Ok(())
@@ -132,15 +133,21 @@ impl Deal {
                 }
                 if slot == Slot::TAKE_PROFIT {
                     self.forget_progress(slot);
-                    // With a rest too small to be sold the deal is done.
-                    if self.position.sold.is_positive() && !self.can_sell(scene)? {
-                        self.exit(Ended::TakeProfit, scene);
-                    }
+                    return self.take_profit_gone(scene);
                 }
                 Ok(())
             }
             Phase::Entering(_) | Phase::Exiting { .. } | Phase::Abandoned => Ok(()),
         }
+    }
+
+    /// No take profit is out. With a rest too small to be sold the deal is done.
+    pub(super) fn take_profit_gone(&mut self, scene: &Scene<'_>) -> Result<(), MathError> {
+        let has_sold = scene.is_whole && self.position.sold.is_positive();
+        if has_sold && !self.can_sell(scene)? {
+            self.exit(Ended::TakeProfit, scene);
+        }
+        Ok(())
     }
 
     pub(super) fn base_settled(

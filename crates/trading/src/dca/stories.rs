@@ -250,7 +250,8 @@ impl Story {
         let rate = Fraction::parse("0.001").unwrap();
         let fees = FeeRates { maker: rate, taker: rate };
         let now = Timestamp::from_ms(0);
-        let scene = Scene { config: &config, instrument: &instrument, fees, now };
+        let is_whole = true;
+        let scene = Scene { config: &config, instrument: &instrument, fees, now, is_whole };
         let deal = Deal::open(DealNo::new(1), 1, Price::parse(price).unwrap(), &scene).unwrap();
         Self { config, instrument, fees, now, deal, log: Vec::new(), trades: 0 }
     }
@@ -261,6 +262,7 @@ impl Story {
             instrument: &self.instrument,
             fees: self.fees,
             now: self.now,
+            is_whole: true,
         };
         self.deal.apply(fact, &scene, &mut self.log).unwrap();
     }
@@ -339,7 +341,13 @@ impl Story {
     }
 
     fn scene(&self) -> Scene<'_> {
-        Scene { config: &self.config, instrument: &self.instrument, fees: self.fees, now: self.now }
+        Scene {
+            config: &self.config,
+            instrument: &self.instrument,
+            fees: self.fees,
+            now: self.now,
+            is_whole: true,
+        }
     }
 }
 

@@ -108,7 +108,8 @@ fn deal_view(
     let config = bot.head.config(deal.version)?;
     let price = world.floor.price(instrument.id).unwrap_or(deal.seen);
     let fees = account.desk.settings.fees;
-    let scene = Scene { config: &config, instrument, fees, now: world.floor.bot_now() };
+    let now = world.floor.bot_now();
+    let scene = Scene { config: &config, instrument, fees, now, is_whole: true };
     let most = config.max_safety_orders();
     let next = deal.levels.open(most).next();
     let next_safety = deal.origin.zip(next).and_then(|(base, number)| {

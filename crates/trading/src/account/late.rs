@@ -1,0 +1,136 @@
+//! Executions that are told after their order is gone here, or that a store replaced by an older copy of
+//! itself does not know: only the store can say whether they were booked.
+//!
+//! No deal ends while executions on its instrument are being read or looked up: it would end without some
+//! of its buys.
+
+use std::collections::BTreeSet;
+
+use tranche_model::{
+    fill::Fill,
+    ids::{InstrumentId, Slot},
+    order::OrderStatus,
+    record::FillRow,
+};
+
+use super::{Account, AccountState, World, note, reads::Read, turn::Turn};
+use crate::{
+    bot::Lane,
+    dca::{Deal, Fact},
+    event::{Effects, LaneKey, StepError},
+    why::Why,
+};
+
+impl Account {
+    /// The store's answer to a fill that came too late for its order. Those of a deal are booked together,
+    /// in their order, once all are answered.
+    pub(super) fn fill_known(
+        &mut self,
+        fill: &Fill,
+        known: bool,
+        world: &World<'_>,
+        out: &mut Effects,
+    ) -> Result<(), StepError> {
+        let Some(unknown) = self.desk.look_up_answered(fill, known) else { return Ok(()) };
+        let mut touched = BTreeSet::new();
+        for fill in &unknown {
+            touched.extend(self.late_fill(fill, world, out)?);
+        }
+        if self.desk.end_lookups(fill.instrument) {
+            self.catch_up(fill.instrument, touched, world, out)?;
+            return self.ready_when_read(world, out);
+        }
+        for key in touched {
+            self.run(key, world, out)?;
+        }
+        Ok(())
+    }
+
+    /// Books a fill that the store does not know and whose order no slot holds. Returns the lane that it
+    /// concerned.
+    fn late_fill(
+        &mut self,
+        fill: &Fill,
+        world: &World<'_>,
+        out: &mut Effects,
+    ) -> Result<Option<LaneKey>, StepError> {
+        let Some(client_id) = fill.client_id else { return Ok(None) };
+        if !self.desk.is_new_late_fill(fill) {
+            return Ok(None);
+        }
+        let named = client_id.key();
+        let (slot, lane) = (named.slot, self.lane_of(&named));
+        if let Some(key) = lane
+            && let Some(mut turn) = self.turn(key, world)?
+        {
+            turn.book(slot, fill, out)?;
+            turn.note(Why::LateFill { slot, qty: fill.qty, price: fill.price }, out);
+            if turn.lane.seat(slot).is_none_or(|seat| seat.order.is_none()) {
+                // The deal was told of an end without it.
+                let (executed, status) = (fill.qty, OrderStatus::Expired);
+                turn.tell(Fact::Settled { slot, executed, status }, out)?;
+            }
+            return Ok(Some(key));
+        }
+        // The deal is closed: the account holds what was traded, and no bot claims it.
+        let symbol = world.instruments.get(fill.instrument).map(|instrument| instrument.symbol);
+        let symbol = symbol.ok_or(StepError::NoInstrument(fill.instrument))?;
+        self.desk.ledger.book(fill, symbol)?;
+        out.fills.push(FillRow { bot: named.bot, deal: named.deal, fill: *fill });
+        out.account_dirty = true;
+        note(Why::LateFill { slot, qty: fill.qty, price: fill.price }, world, out);
+        Ok(None)
+    }
+
+    /// Executions on the instrument were being read, and deals on it waited for them.
+    pub(super) fn catch_up(
+        &mut self,
+        instrument: InstrumentId,
+        mut lanes: BTreeSet<LaneKey>,
+        world: &World<'_>,
+        out: &mut Effects,
+    ) -> Result<(), StepError> {
+        let may_be_over = |key: &LaneKey| self.lane(*key).is_some_and(may_be_over);
+        lanes.extend(self.lanes_on(instrument).into_iter().filter(may_be_over));
+        for key in lanes {
+            if let Some(mut turn) = self.turn(key, world)? {
+                turn.catch_up(out)?;
+                self.run(key, world, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// With the last answer the account is ready.
+    pub(super) fn ready_when_read(
+        &mut self,
+        world: &World<'_>,
+        out: &mut Effects,
+    ) -> Result<(), StepError> {
+        if self.desk.state == AccountState::Syncing && self.desk.is_read() {
+            self.desk.state = self.desk.synced_state();
+            self.run_all(world, out)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether an end of the deal may have been held back.
+fn may_be_over(lane: &Lane) -> bool {
+    let has_sold = |deal: &Deal| deal.position.sold.is_positive();
+    lane.deal.as_ref().is_some_and(|deal| has_sold(deal) || !lane.has_orders())
+}
+
+impl Turn<'_> {
+    /// Whether executions on the instrument are being read or looked up.
+    pub(super) fn is_reading(&self) -> bool {
+        let instrument = self.lane.instrument;
+        self.desk.awaited.contains(&Read::Trades(instrument)) || self.desk.is_looking_up(instrument)
+    }
+
+    /// Judges what could not be judged while executions were being read.
+    fn catch_up(&mut self, out: &mut Effects) -> Result<(), StepError> {
+        let is_out = self.lane.seat(Slot::TAKE_PROFIT).is_some_and(|seat| seat.order.is_some());
+        if is_out || self.is_reading() { Ok(()) } else { self.tell(Fact::Whole, out) }
+    }
+}
