@@ -1,7 +1,10 @@
 //! A store that was replaced by an older copy of itself.
 
 use tranche_model::{
-    ids::Incarnation,
+    client_order_id::{ClientOrderId, OrderKey},
+    ids::{Generation, Incarnation, Slot},
+    money::Qty,
+    order::{OrderKind, OrderRequest, Side, TimeInForce},
     record::{DealRow, PrivateEvent},
     time::{Millis, Timestamp},
 };
@@ -13,11 +16,12 @@ use tranche_sim::{
 use tranche_trading::{
     dca::Draft,
     event::{CommandBody, Event, Scope},
+    why::Why,
 };
 
 use crate::{
     books,
-    scene::{A, BOT, OURS, Scene, Terms, draft, settings},
+    scene::{A, BOT, FIRST_DEAL, OURS, Scene, Terms, draft, price, settings},
 };
 
 #[test]
@@ -102,6 +106,82 @@ fn coins_that_the_copy_did_not_know_of_are_held_for_their_profit() {
     assert_eq!(scene.open(), expected);
     assert_eq!(scene.ended(), Vec::<String>::new());
     books::quiet(&scene.driver, OURS).unwrap();
+}
+
+#[test]
+fn an_order_of_a_forgotten_deal_is_taken_back_although_cancels_are_lost() {
+    let mut scene = Scene::new();
+    let copy = entering(&mut scene);
+
+    // Open orders, balances and the order itself are asked for before it is taken back.
+    for ahead in 4..=6 {
+        scene.next_call(ahead, CallFault::LoseRequest);
+    }
+    put_back(&mut scene, copy);
+    scene.wait(30);
+    assert_eq!(scene.open().len(), 1);
+    // Each is told to have failed after 10 s, and the pauses are short at first.
+    scene.wait(30);
+
+    assert_eq!(scene.open(), Vec::<String>::new());
+    let taken_back = scene.whys.iter().filter(|why| matches!(why, Why::StrayCancelled { .. }));
+    assert_eq!(taken_back.count(), 1, "told once");
+}
+
+#[test]
+fn an_order_that_cannot_be_taken_back_is_tried_about_once_a_minute() {
+    let mut scene = Scene::new();
+    let copy = entering(&mut scene);
+    let (calls, _) = scene.driver.line.counts();
+    let lost = (calls + 4..calls + 10_000).map(|call| (call, CallFault::LoseRequest));
+    scene.driver.line.plan_mut().calls.extend(lost);
+
+    put_back(&mut scene, copy);
+    scene.wait(600);
+    let (tried, _) = scene.driver.line.counts();
+    assert!((10..30).contains(&(tried - calls)), "{}", tried - calls);
+
+    scene.driver.line.plan_mut().calls.clear();
+    scene.wait(75);
+    assert_eq!(scene.open(), Vec::<String>::new());
+}
+
+#[test]
+fn an_order_that_is_gone_is_not_taken_back_again() {
+    let mut scene = Scene::new();
+    let copy = entering(&mut scene);
+    scene.next_call(4, CallFault::LoseReply);
+
+    put_back(&mut scene, copy);
+    let (calls, _) = scene.driver.line.counts();
+    scene.wait(600);
+
+    // The cancel was carried out; asked for once more, there is nothing to be taken back.
+    assert_eq!(scene.open(), Vec::<String>::new());
+    assert_eq!(scene.driver.line.counts().0 - calls, 1);
+}
+
+/// A base order rests, of a deal that the copy does not know. Nothing of it was bought, so the balances say
+/// nothing of it.
+fn entering(scene: &mut Scene) -> Memory {
+    scene.create(BOT, draft());
+    scene.wait(1);
+    let copy = copy_of(scene);
+    let key =
+        OrderKey { bot: BOT, deal: FIRST_DEAL, slot: Slot::BASE, generation: Generation::new(1) };
+    let request = OrderRequest {
+        client_id: ClientOrderId::pack(settings(Terms::default()).origin, key).unwrap(),
+        instrument: A,
+        side: Side::Buy,
+        kind: OrderKind::Limit {
+            price: price("50"),
+            qty: Qty::parse("1").unwrap(),
+            time_in_force: TimeInForce::GoodTillCancelled,
+        },
+    };
+    scene.driver.exchange.place(OURS, &request, scene.driver.now()).unwrap();
+    assert_eq!(scene.open().len(), 1);
+    copy
 }
 
 fn scene(last_lookup_first: bool) -> Scene {

@@ -10,11 +10,11 @@ use tranche_model::{
     instrument::Instruments,
     money::Amount,
     order::{ForeignOrder, OrderKind, OrderReport, Side},
-    record::{Call, CallLane},
+    record::CallLane,
     time::Timestamp,
 };
 
-use super::{Account, World, note, orders::Reading, reads::Read, turn::TRADES_MARGIN};
+use super::{Account, World, orders::Reading, reads::Read, turn::TRADES_MARGIN};
 use crate::{
     event::{Effects, LaneKey, StepError},
     order::{Order, Stage, Word},
@@ -69,18 +69,23 @@ impl Account {
         out: &mut Effects,
     ) -> Result<(), StepError> {
         let (client_id, instrument) = (report.client_id, report.instrument);
+        if report.status.is_terminal() && matches!(reading, Reading::Queried | Reading::Asked) {
+            self.desk.strays.gone(client_id);
+        }
         if report.status.is_terminal() || (reading == Reading::Pushed && self.is_past(client_id)) {
             return Ok(());
         }
         if matches!(reading, Reading::Pushed | Reading::Listed) {
+            if reading == Reading::Listed && self.desk.strays.hurry(client_id, world.now) {
+                return Ok(());
+            }
             self.desk.reads.want(Read::Order(client_id, instrument), world.now, world.now);
             return Ok(());
         }
         if let Some(key) = self.free_place(report) {
             return self.adopt(key, report, world, out);
         }
-        out.calls.push((CallLane::Protect, Call::Cancel { client_id, instrument }));
-        note(Why::StrayCancelled { order: client_id }, world, out);
+        self.take_back((client_id, instrument), world, out);
         Ok(())
     }
 

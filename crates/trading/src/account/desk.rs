@@ -19,6 +19,7 @@ use super::{
     exposure::Exposure,
     ledger::Ledger,
     reads::{Read, Reads},
+    strays::Strays,
 };
 use crate::event::{Effects, KillLevel, LaneKey, RiskLimits, Settings};
 use crate::few::Few;
@@ -72,6 +73,8 @@ pub struct Desk {
     /// Fills of open deals that the store was asked about, with its answers.
     #[serde(skip)]
     lookups: Few<Lookup>,
+    #[serde(skip)]
+    pub(super) strays: Strays,
     #[serde(skip)]
     pub state: AccountState,
     #[serde(skip)]
@@ -154,6 +157,7 @@ impl Desk {
             commands: VecDeque::new(),
             late_fills: VecDeque::new(),
             lookups: Few::new(),
+            strays: Strays::default(),
             state: AccountState::Syncing,
             exposure: Exposure::default(),
             reads: Reads::default(),

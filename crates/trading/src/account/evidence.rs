@@ -211,7 +211,10 @@ impl Account {
         world: &World<'_>,
         out: &mut Effects,
     ) -> Result<(), StepError> {
-        let Some((key, slot)) = self.seat_of(id) else { return Ok(()) };
+        let Some((key, slot)) = self.seat_of(id) else {
+            self.desk.strays.gone(id);
+            return Ok(());
+        };
         let timing = self.desk.settings.timing;
         let Some(mut turn) = self.turn(key, world)? else { return Ok(()) };
         let now = world.now;

@@ -13,6 +13,7 @@ mod ledger;
 mod orders;
 mod placing;
 mod reads;
+mod strays;
 mod turn;
 
 #[cfg(test)]
@@ -102,6 +103,7 @@ impl Account {
             Event::Quarantine { bot, reason } => self.quarantine(*bot, reason, world, out),
         }
         self.busy = None;
+        self.cancel_strays(world.now, out);
         self.desk.reads.issue(world.now, &mut out.calls);
         self.answer_timer(out);
         Ok(())
@@ -360,9 +362,10 @@ impl Account {
         self.all_lanes().into_iter().filter(is_on).collect()
     }
 
-    /// The account asks to be woken for its next question.
+    /// The account asks to be woken for its next question or cancel.
     fn answer_timer(&mut self, out: &mut Effects) {
-        let next: Option<Timestamp> = self.desk.reads.next_due();
+        let (read, stray) = (self.desk.reads.next_due(), self.desk.strays.next_due());
+        let next: Option<Timestamp> = read.into_iter().chain(stray).min();
         if next != self.desk.timer {
             self.desk.timer = next;
             let watch = Watch { at: next, ..Watch::default() };

@@ -32,6 +32,9 @@ impl Account {
     ) -> Result<(), StepError> {
         match &reply.call {
             Call::Place { request, .. } => self.placed(request, &reply.outcome, world, out),
+            Call::Cancel { client_id, instrument } if self.seat_of(*client_id).is_none() => {
+                self.stray_cancelled((*client_id, *instrument), &reply.outcome, world, out)
+            }
             Call::Cancel { client_id, .. } => {
                 self.cancelled(*client_id, &reply.outcome, world, out)
             }
