@@ -11,7 +11,7 @@ use tranche_model::{
 use tranche_sim::{
     driver::Setup,
     line::{CallFault, EventFault},
-    memory::{CommitPlan, FaultyMemory, Memory},
+    memory::{CommitFault, CommitPlan, FaultyMemory, Memory},
 };
 use tranche_trading::{
     dca::Draft,
@@ -71,6 +71,30 @@ fn a_deal_that_ended_after_the_copy_ends_with_all_that_it_bought() {
     assert_eq!(scene.bot(BOT).head.profit, ended.profit);
     assert_eq!(scene.orders_placed(), 3, "nothing is placed for what was sold already");
     assert_eq!(scene.open(), Vec::<String>::new());
+    books::quiet(&scene.driver, OURS).unwrap();
+}
+
+#[test]
+fn executions_that_were_read_and_not_booked_are_read_again() {
+    let mut scene = scene(true);
+    scene.create(BOT, one_deal());
+    scene.tick(A, "100");
+    let copy = copy_of(&scene);
+    for price in ["98.9", "97.9", "103"] {
+        scene.tick(A, price);
+        scene.minutes(A, price, 3);
+    }
+    let ended = only_deal(&scene);
+
+    // It dies between what was read and what the store said of it.
+    put_back_deaf(&mut scene, copy);
+    scene.wait(19);
+    scene.next_commit(2, CommitFault::Fail);
+    scene.minutes(A, "103", 20);
+
+    assert_eq!(scene.driver.loads_count, 3);
+    let anew = only_deal(&scene);
+    assert_eq!((anew.bought, anew.profit), (ended.bought, ended.profit));
     books::quiet(&scene.driver, OURS).unwrap();
 }
 

@@ -73,6 +73,10 @@ pub struct Desk {
     /// Fills of open deals that the store was asked about, with its answers.
     #[serde(skip)]
     lookups: Few<Lookup>,
+    /// When executions on an instrument were asked for and since when, of answers that came while some of
+    /// them were looked up.
+    #[serde(skip)]
+    pub(super) read_meanwhile: Few<(InstrumentId, (Timestamp, Timestamp))>,
     #[serde(skip)]
     pub(super) strays: Strays,
     #[serde(skip)]
@@ -157,6 +161,7 @@ impl Desk {
             commands: VecDeque::new(),
             late_fills: VecDeque::new(),
             lookups: Few::new(),
+            read_meanwhile: Few::new(),
             strays: Strays::default(),
             state: AccountState::Syncing,
             exposure: Exposure::default(),

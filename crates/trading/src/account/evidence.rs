@@ -257,12 +257,15 @@ impl Account {
         out: &mut Effects,
     ) -> Result<(), StepError> {
         self.desk.unread.retain(|known| *known != instrument);
+        let is_looking_up = self.desk.is_looking_up(instrument);
+        if let Some(span) = asked.filter(|_| is_looking_up) {
+            // Who loads the account before they are booked has to read them again.
+            self.desk.read_meanwhile.push((instrument, span));
+        }
         for key in self.lanes_on(instrument) {
             let Some(mut turn) = self.turn(key, world)? else { continue };
-            if let Some((asked_at, since)) = asked
-                && since <= turn.lane.trades_read_to
-            {
-                turn.lane.trades_read_to = turn.lane.trades_read_to.max(asked_at);
+            if let Some(span) = asked.filter(|_| !is_looking_up) {
+                turn.lane.trades_are_read(span);
             }
             let slots: Vec<_> = turn.lane.orders().map(|(slot, _)| slot).collect();
             for slot in slots {

@@ -37,6 +37,7 @@ impl Account {
             touched.extend(self.late_fill(fill, world, out)?);
         }
         if self.desk.end_lookups(fill.instrument) {
+            self.note_read(fill.instrument);
             self.catch_up(fill.instrument, touched, world, out)?;
             return self.ready_when_read(world, out);
         }
@@ -80,6 +81,18 @@ impl Account {
         out.account_dirty = true;
         note(Why::LateFill { slot, qty: fill.qty, price: fill.price }, world, out);
         Ok(None)
+    }
+
+    /// What was read while executions were looked up is booked now.
+    fn note_read(&mut self, instrument: InstrumentId) {
+        let spans: Vec<_> = self.desk.read_meanwhile.iter().copied().collect();
+        self.desk.read_meanwhile.retain(|(known, _)| *known != instrument);
+        for (_, span) in spans.into_iter().filter(|(known, _)| *known == instrument) {
+            let lanes = self.bots.values_mut().flat_map(|bot| &mut bot.lanes);
+            for lane in lanes.filter(|lane| lane.instrument == instrument) {
+                lane.trades_are_read(span);
+            }
+        }
     }
 
     /// Executions on the instrument were being read, and deals on it waited for them.

@@ -285,6 +285,13 @@ impl Lane {
         pause
     }
 
+    /// The trades since `since` were asked for at `asked_at`, and are booked.
+    pub(crate) fn trades_are_read(&mut self, (asked_at, since): (Timestamp, Timestamp)) {
+        if since <= self.trades_read_to {
+            self.trades_read_to = self.trades_read_to.max(asked_at);
+        }
+    }
+
     /// A price that was unfit for a deal may be fit now.
     pub(crate) fn look_at_price_again(&mut self) {
         self.no_deal.take_if(|reason| matches!(**reason, NoDeal::Unfit { .. }));
