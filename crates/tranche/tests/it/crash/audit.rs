@@ -203,8 +203,7 @@ fn deals(
         let spent = bought.remove(&(row.bot, row.deal)).unwrap_or_default();
         if spent != row.bought {
             let text = format!("deal {}: {spent} was spent, {} is booked", row.deal, row.bought);
-            let is_short = past.grown.contains(&(row.bot, row.deal));
-            found.push(Finding::new(if is_short { Kind::Short } else { Kind::Ledger }, text));
+            found.push(Finding::new(Kind::Ledger, text));
         }
     }
     for bot in account.bots.values() {

@@ -221,9 +221,7 @@ fn restore(world: &mut World, process: Process, age: Duration, dice: &mut Dice) 
     let known = audit::deals_known(world);
     let remembered: BTreeSet<_> = audit::committed(world).into_iter().collect();
     let deals = lost.difference(&remembered).map(|id| (id.key().bot, id.key().deal));
-    let (grown, unknown): (Vec<_>, Vec<_>) = deals.partition(|deal| known.contains(deal));
-    world.past.grown.extend(grown);
-    world.past.deals.extend(unknown);
+    world.past.deals.extend(deals.filter(|deal| !known.contains(deal)));
     world.past.committed.extend(lost);
     world.tally.add(Deed::Restores);
     world.tally.add_many(Deed::BackupHours, age.as_secs() / 3600);

@@ -16,9 +16,6 @@ pub(crate) enum Kind {
     Doubled,
     Orphaned,
     Ledger,
-    /// A deal that an older copy of the database knew as open was closed before all was read that happened
-    /// to it meanwhile: its executions are booked, its sum is without some of them. It is counted.
-    Short,
     /// A secret that lies open.
     Secret,
     Sent,
@@ -49,8 +46,6 @@ pub(crate) enum Deed {
     DealsClosed,
     /// Until everything agreed after the last kill of a world: orders of unknown fate are looked up.
     SecondsSettling,
-    /// See [`Kind::Short`].
-    ShortDeals,
 }
 
 /// Of all worlds of a run.
@@ -61,7 +56,7 @@ pub(crate) struct Tally {
     pub(crate) struck: Arc<Struck>,
 }
 
-const DEEDS: [(Deed, &str); 15] = [
+const DEEDS: [(Deed, &str); 14] = [
     (Deed::Cycles, "cycles"),
     (Deed::Kills, "kills"),
     (Deed::Pauses, "pauses"),
@@ -76,7 +71,6 @@ const DEEDS: [(Deed, &str); 15] = [
     (Deed::Intents, "intents"),
     (Deed::DealsClosed, "deals_closed"),
     (Deed::SecondsSettling, "seconds_settling"),
-    (Deed::ShortDeals, "deals_summed_short_after_restores"),
 ];
 
 const KINDS: [(Kind, &str); 6] = [

@@ -41,7 +41,7 @@ use super::{
     dice::Dice,
     process::Process,
     proxy::Proxy,
-    tally::{Deed, Kind, Tally},
+    tally::{Deed, Tally},
 };
 use crate::{
     patience::{Patience, Stopwatch},
@@ -136,8 +136,6 @@ pub(super) struct Past {
     pub(super) committed: BTreeSet<ClientOrderId>,
     /// Deals that it does not know.
     pub(super) deals: BTreeSet<(BotId, DealNo)>,
-    /// Deals that it knows, and to which something happened that it does not know.
-    pub(super) grown: BTreeSet<(BotId, DealNo)>,
 }
 
 /// A clock that can be put forward.
@@ -371,10 +369,7 @@ impl World {
         loop {
             thread::sleep(LOOK_EVERY);
             let found = audit::books(self);
-            let (short, found): (Vec<_>, Vec<_>) =
-                found.into_iter().partition(|finding| finding.kind == Kind::Short);
             if found.is_empty() {
-                self.tally.add_many(Deed::ShortDeals, short.len().try_into().unwrap());
                 break;
             }
             if !until.lasts() {
