@@ -75,6 +75,33 @@ fn a_deal_that_ended_after_the_copy_ends_with_all_that_it_bought() {
 }
 
 #[test]
+fn an_answer_about_a_deal_that_is_over_does_not_end_the_wait_for_the_others() {
+    let mut scene = scene(true);
+    scene.create(BOT, Draft { stop_after_deals: Some(2), ..one_deal() });
+    for price in ["100", "103", "100"] {
+        scene.tick(A, price);
+        scene.wait(3);
+    }
+    let copy = copy_of(&scene);
+    for price in ["98.9", "97.9", "106"] {
+        scene.tick(A, price);
+        scene.wait(3);
+    }
+    let ended = |scene: &Scene| {
+        let stored = scene.driver.memory.memory().stored(OURS).unwrap();
+        stored.deals.iter().map(|row| (row.bought, row.profit)).collect::<Vec<_>>()
+    };
+    let before = ended(&scene);
+    assert_eq!(before.len(), 2);
+
+    put_back_deaf(&mut scene, copy);
+    scene.minutes(A, "106", 20);
+
+    assert_eq!(ended(&scene), before);
+    books::quiet(&scene.driver, OURS).unwrap();
+}
+
+#[test]
 fn executions_that_were_read_and_not_booked_are_read_again() {
     let mut scene = scene(true);
     scene.create(BOT, one_deal());

@@ -278,7 +278,7 @@ impl Desk {
 
     /// Notes that the store is asked about a fill of an open deal.
     pub(crate) fn looked_up(&mut self, fill: &Fill) {
-        if !self.lookups.iter().any(|lookup| lookup.is_of(fill)) {
+        if !self.waits_for(fill) {
             self.lookups.push(Lookup { fill: *fill, known: None });
         }
     }
@@ -302,11 +302,14 @@ impl Desk {
         Some(unknown)
     }
 
-    /// Nothing is asked any more of the fills on an instrument. Returns whether anything was.
-    pub(crate) fn end_lookups(&mut self, instrument: InstrumentId) -> bool {
-        let were_any = self.is_looking_up(instrument);
+    /// Whether the store's answer about the fill is awaited by a deal.
+    pub(crate) fn waits_for(&self, fill: &Fill) -> bool {
+        self.lookups.iter().any(|lookup| lookup.is_of(fill))
+    }
+
+    /// Nothing is asked any more of the fills on an instrument.
+    pub(crate) fn end_lookups(&mut self, instrument: InstrumentId) {
         self.lookups.retain(|lookup| !lookup.is_on(instrument));
-        were_any
     }
 
     pub(crate) fn is_looking_up(&self, instrument: InstrumentId) -> bool {

@@ -31,12 +31,15 @@ impl Account {
         world: &World<'_>,
         out: &mut Effects,
     ) -> Result<(), StepError> {
+        // Fills of deals that are over are asked about as well, and nothing waits for them.
+        let is_waited_for = self.desk.waits_for(fill);
         let Some(unknown) = self.desk.look_up_answered(fill, known) else { return Ok(()) };
         let mut touched = BTreeSet::new();
         for fill in &unknown {
             touched.extend(self.late_fill(fill, world, out)?);
         }
-        if self.desk.end_lookups(fill.instrument) {
+        if is_waited_for {
+            self.desk.end_lookups(fill.instrument);
             self.note_read(fill.instrument);
             self.catch_up(fill.instrument, touched, world, out)?;
             return self.ready_when_read(world, out);
