@@ -398,7 +398,9 @@ impl<'w> Line<'w> {
                 }
             }
         };
-        for event in &events {
+        // What was said is told again, never a wrong word: in text, it is wrong already.
+        let is_wrong = act.is_some_and(|act| act.fault == Fault::WrongTransientStatus);
+        for event in events.iter().filter(|_| !(is_spoken && is_wrong)) {
             if self.told.len() == REMEMBERED {
                 self.told.pop_front();
             }

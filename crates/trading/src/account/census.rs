@@ -14,7 +14,10 @@ use tranche_model::{
     time::Timestamp,
 };
 
-use super::{Account, World, orders::Reading, reads::Read, turn::TRADES_MARGIN};
+use super::{
+    Account, World, compare::SECOND_LIST_AFTER, note, orders::Reading, reads::Read,
+    turn::TRADES_MARGIN,
+};
 use crate::{
     event::{Effects, LaneKey, StepError},
     order::{Order, Stage, Word},
@@ -53,7 +56,12 @@ impl Account {
         for read in missing {
             self.desk.reads.want(read, world.now, world.now);
         }
-        let next = world.now.plus(self.desk.census_every());
+        let mut pause = self.desk.census_every();
+        if self.is_comparing(asked_at, world.now) {
+            self.compare(own, world)?;
+            pause = pause.min(SECOND_LIST_AFTER);
+        }
+        let next = world.now.plus(pause);
         self.desk.reads.want(Read::OpenOrders, next, world.now);
         Ok(())
     }
