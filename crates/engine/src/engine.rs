@@ -7,6 +7,7 @@ mod jot;
 mod keep;
 mod load;
 mod polls;
+mod stamp;
 mod take;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
@@ -32,6 +33,7 @@ use tranche_trading::{
 use tranche_venue::venue::{Market, PrivateMessage, Report, Venue, VenueAccount, Watched};
 
 use polls::{Polled, Polls};
+use stamp::{Priced, Stamper};
 
 use crate::{
     handle::{Ask, Ending, Handle, Pending, Running, Told},
@@ -48,6 +50,8 @@ const ASKS: usize = 256;
 const PRIVATES: usize = 1024;
 /// How many answers of the store wait at most; the tasks that carry them wait.
 const STORED: usize = 1024;
+/// How many answers about prices for fees wait at most; the tasks that carry them wait.
+const PRICED: usize = 64;
 /// How much news waits for whoever listens; more is counted and dropped.
 const TOLD: usize = 65_536;
 /// How much is taken in before what follows from it is committed.
@@ -86,6 +90,8 @@ pub struct Engine {
     answers: Ends<Answered>,
     polled: Ends<Polled>,
     polls: Polls,
+    priced: Ends<Priced>,
+    stamper: Stamper,
     told: mpsc::Sender<Told>,
     outputs: Vec<Output>,
     /// Waits until the commit before is answered: one transaction at a time, for many accounts.
@@ -199,6 +205,8 @@ impl Engine {
             answers: Ends::new(flights),
             polled: Ends::new(1),
             polls: Polls::default(),
+            priced: Ends::new(PRICED),
+            stamper: Stamper::new(),
             told,
             outputs: Vec::new(),
             commits: Vec::new(),
@@ -233,6 +241,7 @@ impl Engine {
             self.wait().await;
             self.take_ready();
             self.poll();
+            self.read_prices();
             self.do_chores();
             self.pump();
             while self.release() {
@@ -254,6 +263,7 @@ impl Engine {
             biased;
             Some(answered) = self.answers.from.recv() => self.answered(answered),
             Some(stored) = self.stored.from.recv() => self.stored(stored),
+            Some(priced) = self.priced.from.recv() => self.priced(priced),
             Some((account, message)) = self.privates.from.recv() => self.private(account, message),
             ask = self.asks.recv() => self.asked(ask),
             Some(polled) = self.polled.from.recv() => self.polled(polled),
@@ -269,6 +279,8 @@ impl Engine {
                 self.answered(answered);
             } else if let Ok(stored) = self.stored.from.try_recv() {
                 self.stored(stored);
+            } else if let Ok(priced) = self.priced.from.try_recv() {
+                self.priced(priced);
             } else if let Ok((account, message)) = self.privates.from.try_recv() {
                 self.private(account, message);
             } else if let Ok(ask) = self.asks.try_recv() {

@@ -95,6 +95,10 @@ pub struct Running {
     pub owned: u32,
     /// Instruments whose market data has a gap at present.
     pub dark: u32,
+    /// Accounts whose news waits for what a fee in a third coin is worth.
+    pub pricing: u32,
+    /// Fees in a third coin that were booked without a worth: profits of their deals are too high by them.
+    pub fees_unvalued: u64,
     /// Weight used of this address in the present minute, as far as is known.
     pub weight_used: u64,
 }
@@ -105,7 +109,7 @@ const FAILING: u32 = 3;
 impl Running {
     /// Whether nothing is under way.
     pub const fn is_quiet(&self) -> bool {
-        self.calls == 0 && self.stored == 0
+        self.calls == 0 && self.stored == 0 && self.pricing == 0
     }
 
     /// Whether the store does not take what is to be committed.

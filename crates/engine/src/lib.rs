@@ -15,6 +15,7 @@ mod handle;
 mod lease;
 mod measure;
 mod tasks;
+mod worth;
 
 pub use engine::{Engine, Setup};
 pub use handle::{Ending, Gone, Handle, Owning, Running, Told};

@@ -11,7 +11,7 @@ use tranche_model::{
 use tranche_trading::{event::Event, shard::Input};
 use tranche_venue::venue::{LostReason, MarketEvent, PrivateMessage, VenueAccount};
 
-use super::{Answered, Ask, Engine, Owned, Place, Stored};
+use super::{Answered, Ask, Engine, Owned, Place, Stored, stamp::News};
 use crate::{
     handle::Owning,
     lease::{Lease, now},
@@ -54,7 +54,7 @@ impl Engine {
         // What a call did on paper is told before it is answered, as it was done before.
         self.hear_paper();
         self.note_answer(account, &report.outcome);
-        self.event(account, Event::Reply(Reply { call, outcome: report.outcome }));
+        self.tell_account(account, News::Reply(Reply { call, outcome: report.outcome }), life);
     }
 
     pub(super) fn not_sent(&mut self, account: AccountId, call: tranche_model::record::Call) {
@@ -108,19 +108,20 @@ impl Engine {
 
     pub(super) fn private(&mut self, account: AccountId, message: PrivateMessage) {
         let Some(owned) = self.owned.get_mut(&account) else { return };
+        let life = owned.life;
         match message {
             PrivateMessage::Live => {
                 owned.is_live = true;
-                self.event(account, Event::Stream { live: true });
+                self.tell_account(account, News::Stream { live: true }, life);
             }
             PrivateMessage::Lost { reason } => {
                 tracing::warn!(%account, %reason, "private stream lost");
                 owned.is_live = false;
-                self.event(account, Event::Stream { live: false });
+                self.tell_account(account, News::Stream { live: false }, life);
             }
             PrivateMessage::Event(event) => {
                 self.note_private(account, &event);
-                self.event(account, Event::Private(event));
+                self.tell_account(account, News::Private(event), life);
             }
         }
     }
@@ -162,6 +163,7 @@ impl Engine {
                     paper.rules(&instrument);
                 }
                 self.input(Input::Rules(instrument));
+                self.stamper.look_for_routes();
             }
             Some(Ask::Look(look)) => look(&self.shard, &self.running),
             // Nobody can ask any more.

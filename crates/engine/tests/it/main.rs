@@ -3,6 +3,7 @@
 
 mod exact;
 mod faults;
+mod fees;
 mod golden;
 #[path = "../../../venue/tests/conformance/impostor.rs"]
 mod impostor;

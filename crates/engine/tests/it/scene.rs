@@ -87,7 +87,7 @@ impl Scene {
         front: Arc<dyn Store>,
         detour: &Detour,
     ) -> Self {
-        let instruments = Instruments::new(vec![instrument()]).unwrap();
+        let instruments = listed_by(&server);
         let (engine, news) = start(&server, front, detour).await;
         Self { server, engine, store, instruments, auditor: Auditor::new(), news, last_command: 0 }
     }
@@ -115,7 +115,7 @@ impl Scene {
     }
 
     pub(crate) fn price(&self, price: &str) {
-        self.server.market().push(PAIR, Price::parse(price).unwrap(), Qty::parse("1").unwrap());
+        trade(&self.server, PAIR, price);
     }
 
     /// Asks the exchange's control address for something.
@@ -214,14 +214,32 @@ pub(crate) fn memory() -> Arc<MemoryStore> {
     store
 }
 
+/// The market trades.
+pub(crate) fn trade(server: &Running, instrument: InstrumentId, price: &str) {
+    server.market().push(instrument, Price::parse(price).unwrap(), Qty::parse("1").unwrap());
+}
+
+/// What the exchange trades, as it stands now.
+fn listed_by(server: &Running) -> Instruments {
+    server.look(|exchange| exchange.instruments().clone())
+}
+
 /// An exchange with one account.
 pub(crate) async fn server(change: impl FnOnce(&mut Settings)) -> Running {
+    server_at(change, Arc::new(SystemClock)).await
+}
+
+/// The same, with a clock of its own.
+pub(crate) async fn server_at(
+    change: impl FnOnce(&mut Settings),
+    clock: Arc<dyn tranche_simserver::Clock>,
+) -> Running {
     let key = KeySettings::new("key", KeySecret::Hmac(SECRET.to_owned()));
     let account = AccountSettings::new("ours", vec![key], vec![purse("USDT", 10_000)]);
     let mut settings = Settings::new(vec![instrument()], vec![account]);
     settings.speed = Speed::Stepped;
     change(&mut settings);
-    Server::bind(settings, quiet(), Arc::new(SystemClock)).await.unwrap().start()
+    Server::bind(settings, quiet(), clock).await.unwrap().start()
 }
 
 /// An engine that owns the account.
@@ -230,9 +248,14 @@ async fn start(
     store: Arc<dyn Store>,
     detour: &Detour,
 ) -> (Handle, Receiver<Told>) {
-    let venue = venue_by(server, Arc::new(Catalog::new([listed()])), detour).await;
+    let instruments = listed_by(server);
+    let listed = instruments.iter().map(|instrument| Listed {
+        text: format!("{}{}", instrument.symbol.base, instrument.symbol.quote),
+        instrument: instrument.clone(),
+    });
+    let venue = venue_by(server, Arc::new(Catalog::new(listed)), detour).await;
     let (engine, news) = Engine::start(Setup {
-        instruments: Instruments::new(vec![instrument()]).unwrap(),
+        instruments,
         shard: Options::default(),
         limits: Limits::default(),
         venue: Arc::clone(&venue),

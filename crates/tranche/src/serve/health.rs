@@ -237,7 +237,7 @@ fn standing(account: &Account) -> Standing {
 fn metrics(status: &Status, running: &Running) -> Result<String, fmt::Error> {
     let mut text = String::new();
     let sum = |of: fn(&Standing) -> usize| status.accounts.iter().map(of).sum::<usize>();
-    let figures: [(&str, &str, u64); 16] = [
+    let figures: [(&str, &str, u64); 17] = [
         ("ticks_total", "counter", running.ticks),
         ("commits_total", "counter", running.commits),
         ("commits_failed_total", "counter", running.commits_failed),
@@ -249,6 +249,7 @@ fn metrics(status: &Status, running: &Running) -> Result<String, fmt::Error> {
         ("store_waiting", "gauge", running.stored.into()),
         ("news_lost_total", "counter", running.untold),
         ("leases_lost_total", "counter", running.leases_lost),
+        ("fees_unvalued_total", "counter", running.fees_unvalued),
         ("weight_used", "gauge", running.weight_used),
         ("accounts_owned", "gauge", running.owned.into()),
         ("bots", "gauge", count(sum(|account| account.bots))),

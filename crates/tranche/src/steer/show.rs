@@ -211,6 +211,7 @@ pub(super) async fn deals(ground: &Ground, bot: Option<u32>, is_json: bool) -> R
                     "bot": row.bot.get(), "deal": row.deal.get(), "pair": state.pair(row.instrument),
                     "opened": row.opened_at.to_string(), "closed": row.closed_at.to_string(),
                     "ended": row.ended, "profit": row.profit.to_string(),
+                    "fees": row.fees.to_string(),
                 }));
             }
         }
@@ -220,7 +221,7 @@ pub(super) async fn deals(ground: &Ground, bot: Option<u32>, is_json: bool) -> R
                 rows.push(json!({
                     "bot": id.get(), "deal": deal.no.get(), "pair": state.pair(lane.instrument),
                     "opened": deal.opened_at.to_string(), "closed": null, "ended": null,
-                    "profit": null,
+                    "profit": null, "fees": null,
                 }));
             }
         }
