@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use crate::{
@@ -593,6 +594,62 @@ fn backup_is_put_back_and_sends_nothing_until_it_is_released() {
 fn exchange_orders(exchange: &Server) -> u64 {
     let state = exchange.get("/state");
     state["open_orders"].as_u64().unwrap_or_else(|| panic!("{state}"))
+}
+
+/// What the real account holds of a coin, at the exchange.
+fn holds(exchange: &Server, asset: &str) -> Decimal {
+    let books = exchange.get("/books");
+    let balances = books["accounts"][0]["balances"].as_array().unwrap().clone();
+    let held = balances.iter().find(|one| one["asset"] == asset).unwrap();
+    let part = |name: &str| held[name].as_str().unwrap().parse::<Decimal>().unwrap();
+    part("free") + part("locked")
+}
+
+#[test]
+fn fees_in_a_third_coin_are_in_the_profit_also_over_a_kill() {
+    let place = Place::new("serve-third-coin");
+    place.write("bot.toml", &BOT.replace("\"100\"", "\"1000\""));
+    let flags = format!(
+        "--market generated --speed 0 --symbol BTC/USDT,ETH/USDT --balance USDT=10000,ETH=5 \
+         --fee-asset ETH --key {KEY} --secret {SECRET}"
+    );
+    let exchange = Server::start_line(&place, &flags);
+    let tick = |symbol: &str, price: &str| {
+        let tick = format!(r#"{{"symbol":"{symbol}","price":"{price}","qty":"50"}}"#);
+        exchange.control("/tick", &tick);
+    };
+    tick("ETHUSDT", "2500");
+    tick("BTCUSDT", "60000");
+    let (dollars, coins) = (holds(&exchange, "USDT"), holds(&exchange, "ETH"));
+    let bots = Bots::start(&place, &exchange);
+    let key = [("TRANCHE_KEY", KEY), ("TRANCHE_SECRET", SECRET)];
+    assert_eq!(place.run_with("account add main --data-dir data", &key).code, Some(0));
+    let create = "bot create bot.toml --account main --yes --json --wait 30s --data-dir data";
+    let bot = place.run(create).json()["bot"].as_u64().unwrap();
+    until(&place, &format!("bot show {bot} --json --data-dir data"), |shown| {
+        tick("BTCUSDT", "60000");
+        shown["deals"][0]["orders"].as_array().is_some_and(|orders| orders.len() == 3)
+    });
+    assert_eq!(place.run(&format!("bot stop {bot} --data-dir data")).code, Some(0));
+
+    // Killed, while a safety order and the take profit are filled.
+    drop(bots);
+    tick("BTCUSDT", "59300");
+    tick("BTCUSDT", "62000");
+    let bots = Bots::start(&place, &exchange);
+    let deals = until(&place, "deal list --json --data-dir data", |deals| {
+        tick("BTCUSDT", "62000");
+        !deals[0]["closed"].is_null()
+    });
+
+    let number = |name: &str| deals[0][name].as_str().unwrap().parse::<Decimal>().unwrap();
+    let fees = (coins - holds(&exchange, "ETH")) * Decimal::from(2500);
+    assert!((number("fees") - fees).abs() < Decimal::new(1, 2), "{deals} {fees}");
+    assert!(Decimal::ONE < fees, "{fees}");
+    let profit = holds(&exchange, "USDT") - dollars - fees;
+    assert!((number("profit") - profit).abs() < Decimal::new(1, 2), "{deals} {profit}");
+    assert!(bots.get("/metrics").1.contains("\ntranche_fees_unvalued_total 0\n"));
+    bots.end();
 }
 
 #[test]
