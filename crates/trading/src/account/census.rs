@@ -15,8 +15,7 @@ use tranche_model::{
 };
 
 use super::{
-    Account, World, compare::SECOND_LIST_AFTER, note, orders::Reading, reads::Read,
-    turn::TRADES_MARGIN,
+    Account, World, compare::SECOND_LIST_AFTER, orders::Reading, reads::Read, turn::TRADES_MARGIN,
 };
 use crate::{
     event::{Effects, LaneKey, StepError},
