@@ -70,10 +70,8 @@ fn repeat(task: &SimulateTask, faults: Choice, keep: Keep) -> Result<ExitCode> {
     Ok(if sum.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Says what failed, and how to see it again.
+/// Says how to see again what failed.
 fn tell(task: &SimulateTask, report: &Report) {
-    let Some(found) = report.violations.first() else { return };
-    console::complain(&format!("seed {}: {found}", report.wish.seed));
     let shrunk = shrink::shrink(report, &mut live, SHRINK_RUNS);
     let (wish, events) = match &shrunk {
         Some(Shrunk { wish, events, .. }) => (wish, *events),

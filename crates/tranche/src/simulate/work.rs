@@ -17,11 +17,11 @@ use tranche_sim::{
 };
 
 use super::{sum::Sum, wire::Spoken};
-use crate::cli::SimulateTask;
+use crate::{cli::SimulateTask, console};
 
 /// Each so many worlds one is lived through twice.
 const TWICE_EVERY: u64 = 10;
-/// So many failures are shown; the rest are counted.
+/// So many failures are made smaller; of the others the seed is told.
 const SHOWN: usize = 3;
 /// Minutes in a year.
 const YEAR: u64 = 525_600;
@@ -105,8 +105,12 @@ fn worker(job: &Job, next: &AtomicU64, done: &Mutex<(Sum, Vec<Report>)>, bar: &P
         }
         bar.set_message(sum.progress(bar.elapsed()));
         bar.inc(1);
-        if !report.violations.is_empty() && failed.len() < SHOWN {
-            failed.push(report);
+        if let Some(found) = report.violations.first() {
+            // At once: a long run may be ended before its end.
+            bar.suspend(|| console::complain(&format!("seed {}: {found}", wish.seed)));
+            if failed.len() < SHOWN {
+                failed.push(report);
+            }
         }
     }
 }
