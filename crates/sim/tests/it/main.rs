@@ -18,6 +18,5 @@ mod restored;
 mod rules;
 mod scene;
 mod scope;
-mod starts;
 mod storms;
 mod wishes;

@@ -14,9 +14,7 @@ use tranche_model::{
     time::Timestamp,
 };
 
-use super::{
-    Account, World, compare::SECOND_LIST_AFTER, orders::Reading, reads::Read, turn::TRADES_MARGIN,
-};
+use super::{Account, World, orders::Reading, reads::Read, turn::TRADES_MARGIN};
 use crate::{
     event::{Effects, LaneKey, StepError},
     order::{Order, Stage, Word},
@@ -55,12 +53,7 @@ impl Account {
         for read in missing {
             self.desk.reads.want(read, world.now, world.now);
         }
-        let mut pause = self.desk.census_every();
-        if self.is_comparing(asked_at, world.now) {
-            self.compare(own, world)?;
-            pause = pause.min(SECOND_LIST_AFTER);
-        }
-        let next = world.now.plus(pause);
+        let next = world.now.plus(self.desk.census_every());
         self.desk.reads.want(Read::OpenOrders, next, world.now);
         Ok(())
     }
