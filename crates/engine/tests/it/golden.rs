@@ -54,8 +54,28 @@ fn journals_of_former_releases_lead_to_the_same_state_and_the_same_reasons() {
             assert_eq!(effects.whys, whys, "{name} at {at}");
         }
 
-        assert_eq!(save(&account.unwrap()), snapshot, "{name}");
+        let (mut account, left) = (account.unwrap(), load(&snapshot));
+        if rules_of(&snapshot) < 2 {
+            take_readings(&mut account, &left);
+        }
+        assert_eq!(save(&account), save(&left), "{name}");
     }
+}
+
+/// Under the first rules, a start read the executions of every open deal. What was not asked for is not
+/// noted as read: it is read from further back when it is needed.
+fn take_readings(account: &mut Account, left: &Account) {
+    for (id, bot) in &mut account.bots {
+        for (lane, other) in bot.lanes.iter_mut().zip(&left.bots[id].lanes) {
+            assert!(lane.trades_read_to <= other.trades_read_to);
+            lane.trades_read_to = other.trades_read_to;
+        }
+    }
+}
+
+/// The rules under which a release wrote; both versions stand in front, in a byte each.
+fn rules_of(snapshot: &Snapshot) -> u8 {
+    snapshot.account[1]
 }
 
 #[test]

@@ -100,7 +100,12 @@ fn a_read_that_is_refused_stops_its_instrument_only() {
     );
     scene.tick(A, "100");
 
-    // The venue delists the first pair: it answers no question about its trades any more.
+    // The venue delists the first pair: it takes an order back and answers no question about its trades
+    // any more.
+    let safety = order_of(&scene, "safety order 2");
+    scene.next_event(1, EventFault::Drop);
+    scene.next_event(2, EventFault::Drop);
+    scene.driver.exchange.cancel(OURS, safety.client_id, scene.driver.now()).unwrap();
     scene.driver.line.plan_mut().unreadable.insert(A);
     scene.evict();
     scene.wait(10);

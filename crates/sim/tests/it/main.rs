@@ -18,5 +18,6 @@ mod restored;
 mod rules;
 mod scene;
 mod scope;
+mod starts;
 mod storms;
 mod wishes;

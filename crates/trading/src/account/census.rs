@@ -14,7 +14,9 @@ use tranche_model::{
     time::Timestamp,
 };
 
-use super::{Account, World, orders::Reading, reads::Read, turn::TRADES_MARGIN};
+use super::{
+    Account, World, compare::SECOND_LIST_AFTER, orders::Reading, reads::Read, turn::TRADES_MARGIN,
+};
 use crate::{
     event::{Effects, LaneKey, StepError},
     order::{Order, Stage, Word},
@@ -53,7 +55,14 @@ impl Account {
         for read in missing {
             self.desk.reads.want(read, world.now, world.now);
         }
-        let next = world.now.plus(self.desk.census_every());
+        let mut pause = self.desk.census_every();
+        if self.is_comparing(asked_at, world.now) {
+            self.compare(own, world)?;
+            pause = pause.min(SECOND_LIST_AFTER);
+            // An execution of an order that is settled shows in the balance alone, and that lags as well.
+            self.desk.reads.want(Read::Balances, world.now.plus(pause), world.now);
+        }
+        let next = world.now.plus(pause);
         self.desk.reads.want(Read::OpenOrders, next, world.now);
         Ok(())
     }

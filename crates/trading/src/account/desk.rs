@@ -88,6 +88,9 @@ pub struct Desk {
     /// Answers that must be in before the account is ready.
     #[serde(skip)]
     pub awaited: BTreeSet<Read>,
+    /// When everything was compared with the venue last, or began to be.
+    #[serde(skip)]
+    pub(crate) compared_from: Timestamp,
     /// Whether the private stream is up, as far as the account was told.
     #[serde(skip, default = "is_assumed_live")]
     pub(crate) is_live: bool,
@@ -167,6 +170,7 @@ impl Desk {
             exposure: Exposure::default(),
             reads: Reads::default(),
             awaited: BTreeSet::new(),
+            compared_from: Timestamp::MIN,
             is_live: is_assumed_live(),
             unread: Few::new(),
             suspected: (Timestamp::MIN, Vec::new()),

@@ -305,11 +305,15 @@ impl Account {
     ) -> Result<(), StepError> {
         let moved = self.desk.ledger.differences(balances)?;
         let is_told_before = moved == self.desk.suspected.1;
+        let is_comparing = self.desk.awaited.contains(&Read::Balances);
         if !is_told_before {
             self.desk.suspected = (world.now, moved);
         }
         if !is_told_before {
             self.note_traces(world);
+        }
+        if self.desk.ledger.is_open() && (is_comparing || !is_told_before) {
+            self.want_trades_of_moved(world)?;
         }
         self.note_balances_read(asked_at);
         if self.desk.suspected.1.is_empty() {

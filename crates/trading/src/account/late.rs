@@ -132,7 +132,7 @@ impl Account {
 }
 
 /// Whether an end of the deal may have been held back.
-fn may_be_over(lane: &Lane) -> bool {
+pub(super) fn may_be_over(lane: &Lane) -> bool {
     let has_sold = |deal: &Deal| deal.position.sold.is_positive();
     lane.deal.as_ref().is_some_and(|deal| has_sold(deal) || !lane.has_orders())
 }

@@ -5,6 +5,7 @@
 
 mod census;
 mod commands;
+mod compare;
 mod desk;
 mod evidence;
 mod exposure;
@@ -246,9 +247,10 @@ impl Account {
             self.desk.reads.want(read, now, now);
             self.desk.awaited.insert(read);
         }
+        self.desk.compared_from = now;
         for key in self.all_lanes() {
             let Some(mut turn) = self.turn(key, world)? else { continue };
-            turn.want_orders();
+            turn.want_doubtful();
             if !turn.is_quarantined() {
                 turn.want_highs();
                 turn.answer(out)?;
@@ -377,23 +379,4 @@ impl Account {
 /// A decision of the account itself.
 fn note(why: Why, world: &World<'_>, out: &mut Effects) {
     out.whys.push(WhyRecord { at: world.now, bot: None, deal: None, instrument: None, why });
-}
-
-impl Turn<'_> {
-    /// Asks for every order of the lane, and for the trades since the oldest; of an open deal also for
-    /// those since they were last read.
-    fn want_orders(&mut self) {
-        let instrument = self.lane.instrument;
-        let now = self.world.now;
-        let mut since = self.lane.deal.as_ref().map(|_| self.lane.trades_read_to);
-        for (_, order) in self.lane.orders() {
-            self.desk.reads.want(Read::Order(order.client_id, instrument), now, now);
-            since = Some(since.map_or(order.created_at, |first| first.min(order.created_at)));
-        }
-        if let Some(since) = since {
-            let read = Read::Trades(instrument);
-            self.desk.reads.want(read, now, since.minus(turn::TRADES_MARGIN));
-            self.desk.awaited.insert(read);
-        }
-    }
 }

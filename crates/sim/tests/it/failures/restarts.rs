@@ -173,6 +173,10 @@ fn f_082_a_deal_older_than_the_memory_of_the_exchange_goes_on() {
 #[test]
 fn f_083_a_question_that_is_refused_is_asked_ever_more_rarely() {
     let mut scene = holding();
+    // An order went while nobody heard of it: its executions are asked for.
+    let safety = order_of(&scene, "safety order 2");
+    lose_events(&mut scene, 2);
+    scene.driver.exchange.cancel(OURS, safety.client_id, scene.driver.now()).unwrap();
     scene.driver.line.plan_mut().unreadable.insert(A);
     scene.evict();
     let calls = calls_sent(&scene);
