@@ -12,7 +12,7 @@ mod value;
 
 pub(crate) use cells::Cells;
 pub(crate) use insert::Insert;
-pub(crate) use moves::{Move, write};
+pub(crate) use moves::{Move, write, write_alone};
 pub(crate) use pool::{Pool, Tx};
 pub(crate) use statement::{Statement, in_lists, padded, places};
 pub(crate) use value::Value;

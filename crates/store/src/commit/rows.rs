@@ -9,7 +9,7 @@ use tranche_model::{
 
 use crate::{
     settings::Versions,
-    sql::{self, Insert, Move, Statement, Tx, Value, in_lists, padded, places},
+    sql::{self, Insert, Move, Pool, Statement, Tx, Value, in_lists, padded, places},
     words,
 };
 
@@ -41,8 +41,8 @@ struct Table {
 }
 
 impl Table {
-    const fn of(&self, tx: &Tx) -> &'static str {
-        if tx.is_postgres() { self.postgres } else { self.sqlite }
+    const fn of(&self, is_postgres: bool) -> &'static str {
+        if is_postgres { self.postgres } else { self.sqlite }
     }
 }
 
@@ -54,20 +54,8 @@ pub(super) async fn write(
     batches: &[&Batch],
     versions: Versions,
 ) -> Result<u64, sqlx::Error> {
-    let journal = batches.iter().flat_map(|batch| journal(batch, versions)).collect();
-    let intents = batches.iter().flat_map(|batch| intents(batch)).collect();
-    let fills = batches.iter().flat_map(|batch| fills(batch)).collect();
-    let deals = batches.iter().flat_map(|batch| deals(batch)).collect();
-    let verdicts = batches.iter().flat_map(|batch| verdicts(batch)).collect();
     let (snapshots, gone) = snapshots(batches, versions);
-    let inserts = vec![
-        Insert::new(JOURNAL.of(tx), journal),
-        snapshots,
-        Insert::new(INTENTS.of(tx), intents),
-        Insert::new(FILLS, fills).on_conflict(FIRST_STAYS),
-        Insert::new(DEALS, deals).on_conflict(FIRST_STAYS),
-        Insert::new(VERDICTS, verdicts).on_conflict(FIRST_STAYS),
-    ];
+    let inserts = inserts(snapshots, batches, versions, tx.is_postgres());
     let moved = sql::write(tx, moves, inserts).await?;
     for (account, bot) in gone {
         let gone = Statement::new("DELETE FROM snapshots WHERE account = $1 AND bot = $2");
@@ -75,6 +63,47 @@ pub(super) async fn write(
     }
     mark_answered(tx, batches).await?;
     Ok(moved)
+}
+
+/// The same as a transaction of its own, all or nothing; says how many accounts moved. `None` where it
+/// takes more than one statement: then nothing was done.
+pub(super) async fn write_alone(
+    pool: &Pool,
+    moves: &[Move],
+    batches: &[&Batch],
+    versions: Versions,
+) -> Result<Option<u64>, sqlx::Error> {
+    let has_answers = batches.iter().any(|batch| !batch.verdicts.is_empty());
+    if has_answers || !pool.is_postgres() {
+        return Ok(None);
+    }
+    let (snapshots, gone) = snapshots(batches, versions);
+    if !gone.is_empty() {
+        return Ok(None);
+    }
+    let inserts = inserts(snapshots, batches, versions, pool.is_postgres());
+    sql::write_alone(pool, moves, inserts).await
+}
+
+fn inserts(
+    snapshots: Insert,
+    batches: &[&Batch],
+    versions: Versions,
+    is_postgres: bool,
+) -> Vec<Insert> {
+    let journal = batches.iter().flat_map(|batch| journal(batch, versions)).collect();
+    let intents = batches.iter().flat_map(|batch| intents(batch)).collect();
+    let fills = batches.iter().flat_map(|batch| fills(batch)).collect();
+    let deals = batches.iter().flat_map(|batch| deals(batch)).collect();
+    let verdicts = batches.iter().flat_map(|batch| verdicts(batch)).collect();
+    vec![
+        Insert::new(JOURNAL.of(is_postgres), journal),
+        snapshots,
+        Insert::new(INTENTS.of(is_postgres), intents),
+        Insert::new(FILLS, fills).on_conflict(FIRST_STAYS),
+        Insert::new(DEALS, deals).on_conflict(FIRST_STAYS),
+        Insert::new(VERDICTS, verdicts).on_conflict(FIRST_STAYS),
+    ]
 }
 
 fn journal(batch: &Batch, versions: Versions) -> impl Iterator<Item = [Value; 7]> {

@@ -21,6 +21,9 @@ pub enum Lock {
     Accounts,
     /// The table of intents, which a commit writes to while it holds the rows of its accounts.
     Intents,
+    /// The table of verdicts: a commit that answers a command takes more than one statement, and writes to
+    /// it in the first.
+    Verdicts,
 }
 
 /// A connection of an engine, as the server sees it.
@@ -38,6 +41,7 @@ impl Lock {
         match self {
             Self::Accounts => "SELECT account FROM accounts FOR UPDATE",
             Self::Intents => "LOCK TABLE intents IN SHARE MODE",
+            Self::Verdicts => "LOCK TABLE verdicts IN SHARE MODE",
         }
     }
 }

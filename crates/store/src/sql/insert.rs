@@ -55,18 +55,18 @@ impl Insert {
             }
             Tx::Postgres(tx) => {
                 let mut arrays = Arrays::default();
-                let text = self.by_arrays(&mut arrays);
+                let text = self.by_arrays(&mut arrays, "TRUE");
                 arrays.bind(text).execute(&mut **tx).await?;
             }
         }
         Ok(())
     }
 
-    /// The text of an insert that takes an array for each column.
-    pub(super) fn by_arrays(self, arrays: &mut Arrays) -> String {
+    /// The text of an insert that takes an array for each column, if the condition holds.
+    pub(super) fn by_arrays(self, arrays: &mut Arrays, condition: &str) -> String {
         let Self { into, conflict, columns, values } = self;
         let places = arrays.add(values, columns);
-        format!("INSERT INTO {into} SELECT * FROM UNNEST({places}) {conflict}")
+        format!("INSERT INTO {into} SELECT * FROM UNNEST({places}) WHERE {condition} {conflict}")
     }
 }
 

@@ -2,12 +2,12 @@
 //! is said to stand, and rows are inserted. On PostgreSQL that is one statement, because each is a walk
 //! to the server and back.
 
-use sqlx::Row as _;
+use sqlx::{Executor, Postgres, Row as _};
 use tranche_model::ids::{AccountId, Epoch, Seq};
 
 use super::{
     insert::{Arrays, Insert},
-    pool::Tx,
+    pool::{Pool, Tx},
     statement::{Statement, rows_of, sized},
     value::Value,
 };
@@ -22,6 +22,8 @@ pub(crate) struct Move {
 }
 
 const COLUMNS: usize = 4;
+/// Every account stands where it is said to.
+const IF_WHOLE: &str = "EXISTS (SELECT FROM whole)";
 
 /// Carries it out, and says how many of the accounts moved. When these are not all, the transaction must
 /// not be committed. `moves` are sorted by account.
@@ -30,28 +32,31 @@ pub(crate) async fn write(
     moves: &[Move],
     inserts: Vec<Insert>,
 ) -> Result<u64, sqlx::Error> {
-    let moves: Vec<Value> = moves
-        .iter()
-        .flat_map(|moved| {
-            [moved.account.into(), moved.epoch.into(), moved.before.into(), moved.now.into()]
-        })
-        .collect();
     match tx {
-        Tx::Sqlite(_) => by_values(tx, moves, inserts).await,
-        Tx::Postgres(tx) => {
-            if moves.is_empty() {
-                return Ok(0);
-            }
-            let mut arrays = Arrays::default();
-            let text = by_arrays(moves, inserts, &mut arrays);
-            arrays
-                .bind(text)
-                .fetch_one(&mut **tx)
-                .await?
-                .try_get::<i64, _>(0)
-                .map(i64::cast_unsigned)
-        }
+        Tx::Sqlite(_) => by_values(tx, values(moves), inserts).await,
+        Tx::Postgres(tx) => by_arrays(&mut **tx, moves, inserts).await,
     }
+}
+
+/// Carries it out as a transaction of its own: either all accounts move and all rows are there, or nothing
+/// happened. Says how many accounts moved; `None` on a database that takes several statements for it, where
+/// nothing was done.
+pub(crate) async fn write_alone(
+    pool: &Pool,
+    moves: &[Move],
+    inserts: Vec<Insert>,
+) -> Result<Option<u64>, sqlx::Error> {
+    match pool {
+        Pool::Sqlite(_) => Ok(None),
+        Pool::Postgres(pool) => by_arrays(pool, moves, inserts).await.map(Some),
+    }
+}
+
+fn values(moves: &[Move]) -> Vec<Value> {
+    let columns = |moved: &Move| -> [Value; COLUMNS] {
+        [moved.account.into(), moved.epoch.into(), moved.before.into(), moved.now.into()]
+    };
+    moves.iter().flat_map(columns).collect()
 }
 
 async fn by_values(
@@ -75,20 +80,36 @@ async fn by_values(
     Ok(count)
 }
 
-/// The rows of the accounts are locked in one order for all, so that nobody waits in a circle.
-fn by_arrays(moves: Vec<Value>, inserts: Vec<Insert>, arrays: &mut Arrays) -> String {
+async fn by_arrays(
+    executor: impl Executor<'_, Database = Postgres>,
+    moves: &[Move],
+    inserts: Vec<Insert>,
+) -> Result<u64, sqlx::Error> {
+    if moves.is_empty() {
+        return Ok(0);
+    }
+    let mut arrays = Arrays::default();
+    let text = in_one_statement(values(moves), inserts, &mut arrays);
+    let row = arrays.bind(text).fetch_one(executor).await?;
+    row.try_get::<i64, _>(0).map(i64::cast_unsigned)
+}
+
+/// The rows of the accounts are locked in one order for all, so that nobody waits in a circle. When one of
+/// them stands elsewhere, nothing is written.
+fn in_one_statement(moves: Vec<Value>, inserts: Vec<Insert>, arrays: &mut Arrays) -> String {
     let places = arrays.add(moves, COLUMNS);
     let mut text = format!(
         "WITH asked AS (SELECT * FROM UNNEST({places}) AS asked (account, epoch, before, now)), \
          locked AS (SELECT accounts.account, asked.now FROM accounts JOIN asked \
          ON accounts.account = asked.account AND accounts.epoch = asked.epoch \
          AND accounts.seq = asked.before ORDER BY accounts.account FOR UPDATE OF accounts), \
+         whole AS (SELECT 1 FROM locked HAVING COUNT(*) = (SELECT COUNT(*) FROM asked)), \
          moved AS (UPDATE accounts SET seq = locked.now FROM locked \
-         WHERE accounts.account = locked.account RETURNING accounts.account)"
+         WHERE accounts.account = locked.account AND {IF_WHOLE} RETURNING accounts.account)"
     );
     for insert in inserts.into_iter().filter(|insert| !insert.is_empty()) {
         let name = arrays.count();
-        let insert = insert.by_arrays(arrays);
+        let insert = insert.by_arrays(arrays, IF_WHOLE);
         text.extend([", rows_", &name.to_string(), " AS (", &insert, ")"]);
     }
     text + " SELECT COUNT(*) FROM moved"

@@ -110,14 +110,20 @@ async fn lost_answer_to_a_commit_is_no_lie() {
     let direct = bench.open_as("direct").await;
     add_paper(&direct, 1).await;
 
-    for reaches_server in [true, false] {
-        let line = Line::new(bench.postgres.as_ref().unwrap().socket(), reaches_server);
+    for (ends_at, reaches_server) in
+        [(STATEMENT, true), (STATEMENT, false), (COMMIT, true), (COMMIT, false)]
+    {
+        let line = Line::new(bench.postgres.as_ref().unwrap().socket(), ends_at, reaches_server);
         let name = bench.postgres.as_ref().unwrap().name();
         let url = format!("postgres://tranche@127.0.0.1:{}/{name}?sslmode=disable", line.port);
         let through = settings(Database::parse(&url).unwrap(), "through");
         let store = Store::open(through).await.unwrap();
         let loaded = store.load(ONE).await.unwrap();
-        let batch = input(1, loaded.epoch, loaded.seq);
+        let mut batch = input(1, loaded.epoch, loaded.seq);
+        if ends_at == COMMIT {
+            // A bot that is deleted takes a statement of its own, and both a transaction around them.
+            batch.snapshots.push(SnapshotRow { bot: Some(BotId::new(9)), body: Vec::new() });
+        }
 
         line.cut.store(true, Ordering::SeqCst);
         let answer = store.commit(vec![batch.clone()]).await;
@@ -266,8 +272,12 @@ struct Line {
     cut: Arc<AtomicBool>,
 }
 
+/// What a commit ends with, as the client says it: the values of the only statement, or a word.
+const STATEMENT: &[u8] = b"B";
+const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT";
+
 impl Line {
-    fn new(server: PathBuf, reaches_server: bool) -> Self {
+    fn new(server: PathBuf, ends_at: &'static [u8], reaches_server: bool) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let cut = Arc::new(AtomicBool::new(false));
@@ -275,18 +285,18 @@ impl Line {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let (server, cut) = (server.clone(), Arc::clone(&told));
-                thread::spawn(move || carry(client, &server, reaches_server, &cut));
+                thread::spawn(move || carry(client, &server, (ends_at, reaches_server), &cut));
             }
         });
         Self { port, cut }
     }
 }
 
-/// Carries bytes both ways until one side ends, or until a COMMIT that is to be cut.
+/// Carries bytes both ways until one side ends, or until a message that is to be cut.
 fn carry(
     mut client: TcpStream,
     server: &Path,
-    reaches_server: bool,
+    (ends_at, reaches_server): (&[u8], bool),
     cut: &AtomicBool,
 ) -> io::Result<()> {
     let mut server = UnixStream::connect(server)?;
@@ -307,8 +317,7 @@ fn carry(
     let mut bytes = [0; 16 * 1024];
     loop {
         let count = client.read(&mut bytes)?;
-        let is_commit = bytes[..count].windows(6).any(|word| word == b"COMMIT");
-        if is_commit && cut.load(Ordering::SeqCst) {
+        if bytes[..count].starts_with(ends_at) && cut.load(Ordering::SeqCst) {
             if !reaches_server {
                 server.shutdown(std::net::Shutdown::Both)?;
                 return client.shutdown(std::net::Shutdown::Both);
