@@ -50,8 +50,22 @@ const PARTS: [Part; 9] = [
     part("serve", "a day of a server", "tranche", Keeper::Json),
 ];
 
-/// Runs the benchmarks of these names, or all, and writes the page. What is not run now stands there as it
-/// was measured last.
+/// What was measured now.
+#[derive(Default)]
+pub(crate) struct Run {
+    parts: Vec<&'static str>,
+    figures: Figures,
+}
+
+impl Run {
+    /// What a part measured; nothing when it did not run, whatever lies about from another day.
+    fn figures_of(&self, part: &str) -> Option<&Figures> {
+        self.parts.contains(&part).then_some(&self.figures)
+    }
+}
+
+/// Runs the benchmarks of these names, or all. What each measured is written into the page when it is over;
+/// all other lines stay as they are.
 pub(crate) fn bench(names: &[&str]) -> Result<(), String> {
     if let Some(unknown) = names.iter().find(|name| PARTS.iter().all(|part| part.name != **name)) {
         let known: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
@@ -59,21 +73,23 @@ pub(crate) fn bench(names: &[&str]) -> Result<(), String> {
     }
     let target = target()?;
     let peers = target.join("peers");
+    let mut run = Run::default();
     for part in PARTS.iter().filter(|part| names.is_empty() || names.contains(&part.name)) {
         say(&format!("==> {}", part.about));
         part.run(&target, &peers)?;
+        part.read(&target, &peers, &mut run.figures)?;
+        run.parts.push(part.name);
+        write(&run)?;
     }
-    let mut figures = Figures::default();
-    figures.read_criterion(&target.join("criterion"))?;
-    let kept = PARTS.iter().filter(|part| part.kept_by != Keeper::Criterion);
-    let kept = kept.map(|part| target.join(part.name)).chain([peers]);
-    for file in kept.map(|file| file.with_extension("json")).filter(|file| file.is_file()) {
-        figures.read_json(&file)?;
-    }
-    let page = table::page(&figures, &machine());
-    fs::write(root().join(PAGE), page).map_err(|error| format!("cannot write {PAGE}: {error}"))?;
     say(&format!("written: {PAGE}"));
     Ok(())
+}
+
+fn write(run: &Run) -> Result<(), String> {
+    let path = root().join(PAGE);
+    let standing = fs::read_to_string(&path).map_err(|error| format!("{PAGE}: {error}"))?;
+    let page = table::page(run, &machine(), &standing);
+    fs::write(path, page).map_err(|error| format!("cannot write {PAGE}: {error}"))
 }
 
 impl Part {
@@ -93,10 +109,24 @@ impl Part {
         }
         Ok(())
     }
+
+    /// Takes in what it left behind.
+    fn read(&self, target: &Path, peers: &Path, figures: &mut Figures) -> Result<(), String> {
+        let told = target.join(self.name).with_extension("json");
+        let compared = peers.with_extension("json");
+        match self.kept_by {
+            Keeper::Criterion => figures.read_criterion(&target.join("criterion")),
+            Keeper::JsonAndPeers if compared.is_file() => {
+                figures.read_json(&told)?;
+                figures.read_json(&compared)
+            }
+            Keeper::Json | Keeper::JsonAndPeers => figures.read_json(&told),
+        }
+    }
 }
 
 /// Runs the peers on what the sweep wrote. Where there is no recorded year, no Python, or no way to
-/// install them, they leave no figures: the table says then that they were not measured.
+/// install them, they leave no figures, and their lines stay as they are.
 fn compare(peers: &Path) {
     let figures = peers.with_extension("json");
     let _gone = fs::remove_file(&figures);

@@ -1,5 +1,5 @@
-//! The developer's commands: `cargo xtask check`, `test`, `torture`, `tidy`, `bench`, `fuzz`,
-//! `audit`, `drill`, `crash`, `coverage`.
+//! The developer's commands: `cargo xtask check`, `test`, `torture`, `prepare`, `tidy`, `bench`, `fuzz`,
+//! `audit`, `drill`, `coverage`, `crash`.
 //!
 //! `make` calls these; the logic lives here, so that it is Rust and has tests.
 

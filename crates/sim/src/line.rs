@@ -291,7 +291,7 @@ impl Line {
 }
 
 /// Takes out of an answer what the order has come to.
-fn acknowledge(reply: &mut Reply) {
+pub(crate) fn acknowledge(reply: &mut Reply) {
     if let Outcome::Done(Answer::Order { report, fills }) = &mut reply.outcome {
         report.status = OrderStatus::Open;
         report.executed = Qty::ZERO;

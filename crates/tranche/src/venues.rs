@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
 use tranche_model::{asset::Symbol, ids::InstrumentId, instrument::Instrument};
+use tranche_trading::dispatch::limits::{Limits, OrderLimit};
 use tranche_venue::{
     address::{Address, AddressError},
     binance::{self, Binance, Environment},
@@ -124,6 +125,19 @@ pub(crate) fn find(listings: &Listings, symbol: Symbol) -> Result<&Listing, Stri
         None => format!("{} others are", names.len()),
     };
     Err(format!("{symbol} is not listed; {hint}"))
+}
+
+/// What the exchange says that it allows.
+pub(crate) fn limits(listings: &Listings) -> Limits {
+    let usual = Limits::default();
+    let told = listings.order_limits.iter();
+    let orders: Vec<_> =
+        told.map(|(window, count)| OrderLimit { count: *count, window: *window }).collect();
+    Limits {
+        weight_per_minute: listings.weight_per_minute.unwrap_or(usual.weight_per_minute),
+        orders: if orders.is_empty() { usual.orders.clone() } else { orders },
+        ..usual
+    }
 }
 
 fn of_address(flag: &str, error: &AddressError) -> anyhow::Error {

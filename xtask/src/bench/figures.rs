@@ -77,6 +77,10 @@ impl Figures {
         let numbers = numbers.iter().map(|(name, number)| ((*name).to_owned(), *number));
         Self { numbers: numbers.collect(), notes: BTreeMap::new() }
     }
+
+    pub(super) fn put_note(&mut self, name: &str, text: &str) {
+        self.notes.insert(name.to_owned(), text.to_owned());
+    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,12 @@
 #![expect(clippy::float_arithmetic, reason = "measured times are no money")]
 
 mod durable;
+mod kept;
 
 use std::fmt::Write as _;
 
-use super::figures::Figures;
+use super::{Run, figures::Figures};
+use kept::{Kept, PRICES, not_measured};
 
 /// A line of a table.
 struct Row {
@@ -249,106 +251,167 @@ const HEAD: &str = "# Benchmarks
 
 Written by `make bench`; do not edit. Ratios are what to look at: both sides ran on the same input in \
 the same run. \"Cost\" is the time or memory of ours over that of what stands beside it. A goal is a \
-number that the design aims at; one that is not met says so.
+number that the design aims at; one that is not met says so. A line stays as it was measured last, \
+perhaps on another machine, until its benchmark runs again.
 ";
 
-/// A title, what it is about, and its rows.
-type Section = (&'static str, &'static str, &'static [Row]);
+/// Rows that one benchmark measures.
+struct Section {
+    /// The benchmark that does.
+    part: &'static str,
+    title: &'static str,
+    about: &'static str,
+    rows: &'static [Row],
+    /// The note that says what prices it ran on.
+    prices: Option<&'static str>,
+}
 
-pub(crate) fn page(figures: &Figures, machine: &str) -> String {
+const fn section(
+    part: &'static str,
+    title: &'static str,
+    about: &'static str,
+    rows: &'static [Row],
+) -> Section {
+    Section { part, title, about, rows, prices: None }
+}
+
+impl Section {
+    const fn on(mut self, prices: &'static str) -> Self {
+        self.prices = Some(prices);
+        self
+    }
+}
+
+const SECTIONS: [Section; 12] = [
+    section(
+        "step",
+        "One account's step",
+        "An account with one bot and six resting orders; a step gives intents, calls, watches and \
+         the log.",
+        &STEPS,
+    ),
+    section(
+        "waiting",
+        "A tick that wakes nobody",
+        "Bots in thirds: orders that rest, two watched prices, trails. Levels up to 5 % away; who \
+         is woken waits again.",
+        &TICKS,
+    )
+    .on("market"),
+    section("waiting", "A hit", "What it costs for each bot that a tick wakes.", &HITS)
+        .on("market"),
+    section(
+        "waiting",
+        "A waiting bot",
+        "Bytes of resident memory for each bot with an open deal: growth of a shard from 10,000 \
+         to 110,000 bots.",
+        &MEMORY,
+    ),
+    section(
+        "backtest",
+        "Backtest",
+        "Candles in a second of one core, a year of one-minute candles; reading the file is not in \
+         it, nor making the market ready. Full rules: fees, filters, balances, every order through \
+         the shard and the exchange. Bots wait on prices alone: there are no indicators yet. The \
+         kernel has no books, filters, events or orders.",
+        &BACKTEST,
+    )
+    .on("year"),
+    section(
+        "sweep",
+        "A sweep",
+        "A thousand configurations (step, take profit, scale of the volume) over the year.",
+        &SWEEP,
+    )
+    .on("year"),
+    section("sweep", "A sweep through its door", SWEEP_DOOR, &DOOR).on("year"),
+    section(
+        "sweep",
+        "Beside others",
+        "The same bot in engines of others, candles in a second of one core, in the same run \
+         (`bench/peers/`). Less than 1 × is faster than they are.",
+        &PEERS,
+    )
+    .on("year"),
+    section("step", "Journal", "One event as bytes behind its versions.", &JOURNAL),
+    section(
+        "wire",
+        "Frames",
+        "From the text of a frame to what it says, in our own types.",
+        &FRAMES,
+    ),
+    section(
+        "wire",
+        "Signatures",
+        "A placement of 190 bytes, to the text that is sent.",
+        &SIGNATURES,
+    ),
+    section(
+        "stream",
+        "A stream",
+        "Trades and best prices for 500 instruments, each from another moment of the recording \
+         on; encoded beforehand and written by another process in blocks of 5 ms, over loopback, \
+         to the real client and a shard with 100,000 bots. Lost levels are found by plain \
+         arithmetic on the lowest prices and by a shard that is handed the same prices without a \
+         socket. Where other programs want the processor as well, give it real-time priority: what \
+         shows otherwise is how long it waits for its turn.",
+        &STREAM,
+    )
+    .on("stream"),
+];
+
+/// The page after a run: what it measured anew, and the lines of the standing page where it did not.
+pub(crate) fn page(run: &Run, machine: &str, standing: &str) -> String {
     let mut page = format!("{HEAD}\nMachine: {machine}.\n");
-    let sections: [Section; 12] = [
-        (
-            "One account's step",
-            "An account with one bot and six resting orders; a step gives intents, calls, watches and \
-             the log.",
-            &STEPS,
-        ),
-        (
-            "A tick that wakes nobody",
-            "Bots in thirds: orders that rest, two watched prices, trails. Levels up to 5 % away; who \
-             is woken waits again.",
-            &TICKS,
-        ),
-        ("A hit", "What it costs for each bot that a tick wakes.", &HITS),
-        (
-            "A waiting bot",
-            "Bytes of resident memory for each bot with an open deal: growth of a shard from 10,000 \
-             to 110,000 bots.",
-            &MEMORY,
-        ),
-        (
-            "Backtest",
-            "Candles in a second of one core, a year of one-minute candles; reading the file is not in \
-             it, nor making the market ready. Full rules: fees, filters, balances, every order through \
-             the shard and the exchange. Bots wait on prices alone: there are no indicators yet. The \
-             kernel has no books, filters, events or orders.",
-            &BACKTEST,
-        ),
-        (
-            "A sweep",
-            "A thousand configurations (step, take profit, scale of the volume) over the year.",
-            &SWEEP,
-        ),
-        ("A sweep through its door", SWEEP_DOOR, &DOOR),
-        (
-            "Beside others",
-            "The same bot in engines of others, candles in a second of one core, in the same run \
-             (`bench/peers/`). Less than 1 × is faster than they are.",
-            &PEERS,
-        ),
-        ("Journal", "One event as bytes behind its versions.", &JOURNAL),
-        ("Frames", "From the text of a frame to what it says, in our own types.", &FRAMES),
-        ("Signatures", "A placement of 190 bytes, to the text that is sent.", &SIGNATURES),
-        (
-            "A stream",
-            "Trades and best prices for 500 instruments, each from another moment of the recording \
-             on; encoded beforehand and written by another process in blocks of 5 ms, over loopback, \
-             to the real client and a shard with 100,000 bots. Lost levels are found by plain \
-             arithmetic on the lowest prices and by a shard that is handed the same prices without a \
-             socket. Where other programs want the processor as well, give it real-time priority: what \
-             shows otherwise is how long it waits for its turn.",
-            &STREAM,
-        ),
-    ];
-    for (title, about, rows) in sections.into_iter().chain(durable::SECTIONS) {
-        write_section(&mut page, figures, (title, about), rows);
+    for section in SECTIONS.iter().chain(&durable::SECTIONS) {
+        let kept = Kept::of(standing, section.title);
+        write_section(&mut page, section, run.figures_of(section.part), &kept);
     }
     page
 }
 
-fn write_section(page: &mut String, figures: &Figures, (title, about): (&str, &str), rows: &[Row]) {
-    let market = match title {
-        "A tick that wakes nobody" | "A hit" => figures.note("market"),
-        "Backtest" | "A sweep" | "A sweep through its door" | "Beside others" => {
-            figures.note("year")
-        }
-        "A stream" => figures.note("stream"),
-        _ => None,
-    };
-    let market = market.map(|market| format!(" On a {market}.")).unwrap_or_default();
+fn write_section(page: &mut String, section: &Section, figures: Option<&Figures>, kept: &Kept<'_>) {
+    let Section { title, about, rows, .. } = section;
+    let prices = section.prices.and_then(|name| {
+        let told = figures.and_then(|figures| figures.note(name));
+        told.or_else(|| kept.prices()).map(|prices| format!("{PRICES}{prices}."))
+    });
     let head = "| what | ours | beside it | cost | goal |\n|---|--:|--:|--:|---|";
-    let lines: Vec<String> = rows.iter().map(|row| line(row, figures)).collect();
-    let _ = write!(page, "\n## {title}\n\n{about}{market}\n\n{head}\n{}\n", lines.join("\n"));
+    let lines = rows.iter().enumerate().map(|(place, row)| {
+        let namesakes = rows.iter().take(place).filter(|other| other.what == row.what).count();
+        line(row, figures, kept.line(row.what, namesakes))
+    });
+    let lines: Vec<String> = lines.collect();
+    let prices = prices.unwrap_or_default();
+    let _ = write!(page, "\n## {title}\n\n{about}{prices}\n\n{head}\n{}\n", lines.join("\n"));
 }
 
-fn line(row: &Row, figures: &Figures) -> String {
-    let Some(ours) = figures.number(row.ours) else {
-        return format!("| {} | not measured | | | |", row.what);
-    };
+/// What was measured now, else what stands. A line with both sides says more than one without the other.
+fn line(row: &Row, figures: Option<&Figures>, kept: Option<&str>) -> String {
+    let measured = figures.and_then(|figures| measured(row, figures));
+    let kept = kept.map(str::to_owned);
+    let compares =
+        |line: &&String| row.beside.is_none_or(|(_, other)| line.contains(&format!("({other})")));
+    let whole = measured.iter().chain(&kept).find(compares);
+    let line = whole.or(measured.as_ref()).or(kept.as_ref()).cloned();
+    line.unwrap_or_else(|| not_measured(row.what))
+}
+
+fn measured(row: &Row, figures: &Figures) -> Option<String> {
+    let ours = figures.number(row.ours)?;
     let beside = row.beside.and_then(|(name, what)| Some((figures.number(name)?, name, what)));
     let cost = beside.map(|(number, _, _)| ours / number).filter(|cost| cost.is_finite());
     let shown = |name: &str, number: f64| show(row.show, number, per_run(figures, name));
     let next = beside.map(|(number, name, what)| format!("{} ({what})", shown(name, number)));
     let elements = per_run(figures, row.ours);
-    format!(
+    Some(format!(
         "| {} | {} | {} | {} | {} |",
         row.what,
         shown(row.ours, ours),
         next.unwrap_or_default(),
         cost.map(|cost| format!("{} ×", short(cost))).unwrap_or_default(),
         judge(row, ours, cost, elements)
-    )
+    ))
 }
 
 fn per_run(figures: &Figures, name: &str) -> f64 {
@@ -406,36 +469,4 @@ fn judge(row: &Row, ours: f64, cost: Option<f64>, per_run: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn line_shows_both_sides_and_judges() {
-        let slow = row("a step", "ours", Show::Nanos).beside("limit", "kernel");
-        let figures = Figures::of(&[("ours", 300.0), ("limit", 20.0)]);
-
-        let missed = line(&slow.goal(Goal::Times(10.0)), &figures);
-
-        assert_eq!(
-            missed,
-            "| a step | 300 ns | 20.0 ns (kernel) | 15.0 × | ≤ 10.0 ×: **not met** |"
-        );
-    }
-
-    #[test]
-    fn rates_count_what_one_run_does() {
-        let scan = row("scan", "scan", Show::PerSecond).goal(Goal::Rate(5e7));
-        let figures = Figures::of(&[("scan", 1e6), ("scan:elements", 1e5)]);
-
-        assert_eq!(line(&scan, &figures), "| scan | 100 M/s |  |  | ≥ 50.0 M/s: met |");
-    }
-
-    #[test]
-    fn missing_figure_is_said() {
-        let figures = Figures::of(&[]);
-
-        let absent = line(&row("a step", "ours", Show::Nanos), &figures);
-
-        assert_eq!(absent, "| a step | not measured | | | |");
-    }
-}
+mod tests;

@@ -35,14 +35,6 @@ pub(crate) fn year() -> CandleFile {
     }
 }
 
-/// Where [`year`] comes from, without reading it.
-pub(crate) fn year_source() -> Source {
-    match recorded(YEAR) {
-        Recorded::Found(_) => Source::Recorded { file: YEAR.to_owned() },
-        Recorded::Missing { .. } => Source::Generated { seed: SEED },
-    }
-}
-
 /// Trade after trade of BTC/USDT.
 pub(crate) fn trades() -> (Source, Vec<Price>) {
     match recorded(STREAM) {

@@ -65,6 +65,7 @@ fn main() {
     let mut figures = Figures::default();
     let begin = Instant::now();
     let file = market::year();
+    figures.note("year", &file.source.to_string());
     figures.put("sweep/read".to_owned(), nanos(begin));
     let begin = Instant::now();
     let market = plans::market(&file);

@@ -38,7 +38,6 @@ fn main() {
     let (source, trades) = market::trades();
     println!("{source}: {} ticks", trades.len());
     figures.note("market", &source.to_string());
-    figures.note("year", &market::year_source().to_string());
     if wanted("index") {
         let bots = argument("--bots").map(|bots| bots.parse().unwrap());
         index::measure(&trades, bots, &mut figures);

@@ -2,14 +2,13 @@
 
 use tranche_model::{
     ids::AccountId,
-    money::{Qty, Quote},
     order::{OrderStatus, Side},
     record::{Answer, Call, Outcome, PrivateEvent, Reply},
     time::Timestamp,
 };
 
 use super::{chance::Chance, fault::Fault};
-use crate::exchange::Exchange;
+use crate::{exchange::Exchange, line::acknowledge};
 
 /// The bit of a detail that says that a fault strikes events and not answers.
 const TO_EVENTS: u64 = 8;
@@ -142,16 +141,6 @@ fn leave_one_out(detail: u64, reply: &mut Reply) {
         let count = u64::try_from(own.len()).unwrap_or(u64::MAX);
         let gone = usize::try_from(detail % count).unwrap_or(0);
         own.remove(gone);
-    }
-}
-
-/// Takes out of an answer what the order has come to.
-fn acknowledge(reply: &mut Reply) {
-    if let Outcome::Done(Answer::Order { report, fills }) = &mut reply.outcome {
-        report.status = OrderStatus::Open;
-        report.executed = Qty::ZERO;
-        report.executed_quote = Quote::ZERO;
-        fills.clear();
     }
 }
 

@@ -70,8 +70,8 @@ pub trait Wire {
     fn passed(&self) -> u64;
 }
 
-/// Whether the fault makes an answer of another text, where there is text.
-pub(super) const fn strikes_text(fault: Fault) -> bool {
+/// Whether the fault damages a text, where there is text, so that it may read otherwise.
+pub const fn strikes_text(fault: Fault) -> bool {
     matches!(
         fault,
         Fault::ServerErrorAfter

@@ -52,14 +52,7 @@ fn an_execution_of_a_forgotten_deal_is_not_booked_to_a_new_one() {
 
 #[test]
 fn a_deal_that_ended_after_the_copy_ends_with_all_that_it_bought() {
-    let mut scene = scene(true);
-    scene.create(BOT, one_deal());
-    scene.tick(A, "100");
-    let copy = copy_of(&scene);
-    for price in ["98.9", "97.9", "103"] {
-        scene.tick(A, price);
-        scene.wait(3);
-    }
+    let (mut scene, copy) = ended_behind_the_copy(|scene, _| scene.wait(3));
     let ended = only_deal(&scene);
     assert_eq!(scene.driver.exchange.trades(OURS, A, Timestamp::MIN).len(), 4);
 
@@ -104,14 +97,7 @@ fn an_answer_about_a_forgotten_deal_does_not_end_the_wait_for_the_others() {
 
 #[test]
 fn executions_that_were_read_and_not_booked_are_read_again() {
-    let mut scene = scene(true);
-    scene.create(BOT, one_deal());
-    scene.tick(A, "100");
-    let copy = copy_of(&scene);
-    for price in ["98.9", "97.9", "103"] {
-        scene.tick(A, price);
-        scene.minutes(A, price, 3);
-    }
+    let (mut scene, copy) = ended_behind_the_copy(|scene, price| scene.minutes(A, price, 3));
     let ended = only_deal(&scene);
 
     // It dies between what was read and what the store said of it.
@@ -255,6 +241,20 @@ fn scene(last_lookup_first: bool) -> Scene {
 /// One deal, one safety order at a time.
 fn one_deal() -> Draft {
     Draft { active_safety_orders_count: Some(1), stop_after_deals: Some(1), ..draft() }
+}
+
+/// A deal whose base order the copy knows. Then it buys twice more, and its take profit ends it; `rest` comes
+/// behind each of these prices.
+fn ended_behind_the_copy(rest: impl Fn(&mut Scene, &str)) -> (Scene, Memory) {
+    let mut scene = scene(true);
+    scene.create(BOT, one_deal());
+    scene.tick(A, "100");
+    let copy = copy_of(&scene);
+    for price in ["98.9", "97.9", "103"] {
+        scene.tick(A, price);
+        rest(&mut scene, price);
+    }
+    (scene, copy)
 }
 
 /// A copy that knows the base order and its take profit. Later the safety order is placed anew, and buys; the

@@ -13,7 +13,7 @@ use tranche_model::{
     candle::Tick,
     ids::{AccountId, VenueOrderId},
     instrument::Instrument,
-    money::{Price, Qty, Quote},
+    money::{Price, Quote},
     order::{ForeignOrder, OrderKind, OrderReport, OrderRequest, OrderStatus, Size},
     record::{Answer, Call, PrivateEvent, Refusal},
     time::Timestamp,
@@ -343,7 +343,7 @@ impl World {
             }
             (Op::Klines { interval, span, .. }, Answer::Highs(high)) => {
                 let open_at = interval.open_of(span.start.unwrap_or_default());
-                high.iter().map(|price| kline(&flat(*price, open_at), *interval)).collect()
+                high.iter().map(|price| kline(&once(*price, open_at), *interval)).collect()
             }
             _ => return None,
         }))
@@ -437,24 +437,6 @@ impl World {
     }
 }
 
-/// A candle in which only one price traded.
-fn flat(price: Price, open_at: i64) -> Bar {
-    Bar {
-        open_at,
-        open: price,
-        high: price,
-        low: price,
-        close: price,
-        volume: Qty::ZERO,
-        quote: Quote::ZERO,
-        taker_volume: Qty::ZERO,
-        taker_quote: Quote::ZERO,
-        count: 1,
-        first_id: 0,
-        last_id: 0,
-    }
-}
-
 fn yes(body: &Value) -> Told {
     Told { status: 200, headers: Vec::new(), body: body.to_string() }
 }
@@ -472,4 +454,9 @@ impl From<rest::Answer> for Told {
     fn from(answer: rest::Answer) -> Self {
         Self { status: answer.status, headers: answer.headers, body: answer.body }
     }
+}
+
+/// A candle of one trade.
+fn once(price: Price, open_at: i64) -> Bar {
+    Bar { count: 1, ..Bar::flat(open_at, price, 0) }
 }

@@ -12,6 +12,7 @@ mod limits;
 mod lists;
 mod market;
 mod orders;
+mod python;
 mod scene;
 mod sessions;
 mod stops;

@@ -142,13 +142,23 @@ async fn each_kind_of_trouble_is_found(bench: &Bench) {
         ("UPDATE intents SET side = 'both'", "intents: account 1: not a side: both"),
         ("DELETE FROM bot_configs", "bot_configs: it has no settings: bot 1"),
     ];
-    let orphan = (
-        "INSERT INTO snapshots VALUES (99, 0, 0, 1, 1, '')",
-        "snapshots: a row has no account: account 99",
-    );
+    let orphans = [
+        (
+            "INSERT INTO snapshots VALUES (99, 0, 0, 1, 1, '')",
+            "accounts: it is not there, and rows of it are: account 99 in snapshots",
+        ),
+        (
+            "INSERT INTO journal VALUES (99, 1, 0, 0, 1, 1, '')",
+            "accounts: it is not there, and rows of it are: account 99 in journal",
+        ),
+        (
+            "INSERT INTO intents VALUES (99, 1, 0, 'x', 0, 'buy', 'market', NULL, '1', 0, 0)",
+            "accounts: it is not there, and rows of it are: account 99 in intents",
+        ),
+    ];
     // A file refuses a row without an account itself.
-    let orphan = bench.postgres.is_some().then_some(orphan);
-    for (harm, expected) in harms.into_iter().chain(orphan) {
+    let orphans = bench.postgres.iter().flat_map(|_| orphans);
+    for (harm, expected) in harms.into_iter().chain(orphans) {
         // A file shows its intents, and keeps them elsewhere.
         let harm = match bench.postgres {
             Some(_) => harm.to_owned(),

@@ -12,7 +12,8 @@ Examples:
   tranche simulate --seed 94 --days 12 --only-acts 3,17 --only-minutes 500-520
 
 Each seed is a world of ten bots on a simulated exchange, with the real engine's decisions and faults \
-of up to sixty-one kinds. docs/reliability.md names them, and says what must hold all the same. In \
+of up to sixty-one kinds. docs/reliability.md says what must hold all the same, and a name that --faults \
+does not know is answered with all that it knows. In \
 about every sixteenth world everything passes as the exchange's text, with secrets planted in it that \
 must be told nowhere; `wire_worlds` and `wire_events` in the line of JSON count them.
 

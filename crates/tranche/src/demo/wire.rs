@@ -22,22 +22,17 @@ use tranche_simserver::{
     self as simserver, AccountSettings, FaultProfile, KeySecret, KeySettings, RateLimits, Server,
     Speed,
 };
-use tranche_trading::{
-    account::Account,
-    dispatch::limits::{Limits, OrderLimit},
-    event::Command,
-    shard::Options,
-};
+use tranche_trading::{account::Account, dispatch::limits::Limits, event::Command, shard::Options};
 use tranche_venue::{
     address::Address,
     binance::{Binance, LIVE, Settings},
     catalog::{Catalog, Listed},
     net::clock::SystemClock,
     secret::{ApiKey, ApiSecret, Credentials},
-    venue::{Listings, Venue, VenueAccount},
+    venue::{Venue, VenueAccount},
 };
 
-use crate::{runtime, settings::Terms};
+use crate::{runtime, settings::Terms, venues};
 
 /// How long anything that is asked of the engine may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -350,20 +345,7 @@ async fn connect(
         list.push(instrument);
     }
     let instruments = Instruments::new(list).context("the instruments do not fit together")?;
-    Ok((Arc::new(venue), instruments, limits(&listings)))
-}
-
-/// What the exchange says that it allows.
-fn limits(listings: &Listings) -> Limits {
-    let usual = Limits::default();
-    let told = listings.order_limits.iter();
-    let orders: Vec<_> =
-        told.map(|(window, count)| OrderLimit { count: *count, window: *window }).collect();
-    Limits {
-        weight_per_minute: listings.weight_per_minute.unwrap_or(usual.weight_per_minute),
-        orders: if orders.is_empty() { usual.orders.clone() } else { orders },
-        ..usual
-    }
+    Ok((Arc::new(venue), instruments, venues::limits(&listings)))
 }
 
 fn name_of(account: AccountId) -> String {

@@ -6,7 +6,7 @@ use anyhow::Result;
 use tokio::time::sleep;
 use tranche_engine::database::DatabaseStore;
 use tranche_model::instrument::Instruments;
-use tranche_trading::dispatch::limits::{Limits, OrderLimit};
+use tranche_trading::dispatch::limits::Limits;
 use tranche_venue::venue::{Listings, ReadError, Venue as _};
 
 use super::pairs;
@@ -53,7 +53,7 @@ pub(super) async fn reach(
         sleep(pause).await;
         pause = pause.saturating_mul(2).min(RETRY_LAST);
     };
-    let limits = limits(&listings);
+    let limits = venues::limits(&listings);
     let instruments = pairs::take_in(ground, &exchange, listings).await?;
     Ok(Reached { exchange, instruments, limits })
 }
@@ -72,17 +72,4 @@ async fn wait_for_ban(exchange: &Exchange, ground: &Ground) -> Result<()> {
 async fn ask(exchange: &Exchange) -> Result<Listings, ReadError> {
     exchange.venue.sync_clock().await?;
     exchange.venue.listings().await
-}
-
-/// What the exchange says that it allows.
-fn limits(listings: &Listings) -> Limits {
-    let usual = Limits::default();
-    let told = listings.order_limits.iter();
-    let orders: Vec<_> =
-        told.map(|(window, count)| OrderLimit { count: *count, window: *window }).collect();
-    Limits {
-        weight_per_minute: listings.weight_per_minute.unwrap_or(usual.weight_per_minute),
-        orders: if orders.is_empty() { usual.orders.clone() } else { orders },
-        ..usual
-    }
 }

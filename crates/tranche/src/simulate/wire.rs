@@ -26,7 +26,7 @@ use tranche_model::{
 };
 use tranche_sim::{
     audit::Violation,
-    world::{Fault, Message, Passage, Plan, Report, Wire},
+    world::{Fault, Message, Passage, Plan, Report, Wire, wire::strikes_text},
 };
 use tranche_simserver::{
     AccountSettings, KeySecret, KeySettings, Settings,
@@ -261,7 +261,7 @@ impl Wire for Spoken {
             self.note(Some(found("I-03", format!("{:?}: {wrong}", reply.call))));
         }
         let fault = passage.fault.map(|(fault, _)| fault);
-        if !fault.is_some_and(is_damage) {
+        if !fault.is_some_and(strikes_text) {
             self.note(compare::outcome(&reply.call, &reply.outcome, &read, fault));
         }
         read
@@ -280,7 +280,7 @@ impl Wire for Spoken {
 
     fn hear(&self, passage: &Passage, message: &Message) -> Option<Vec<PrivateEvent>> {
         self.count();
-        let damage = passage.fault.filter(|(fault, _)| is_damage(*fault));
+        let damage = passage.fault.filter(|(fault, _)| strikes_text(*fault));
         let text = match damage {
             Some(damage) => damage::strike(message.text.clone(), damage, &secrets::token()),
             None => message.text.clone(),
@@ -357,19 +357,6 @@ impl Wire for Spoken {
     }
 }
 
-/// Whether the fault damages the text, so that it may read otherwise.
-const fn is_damage(fault: Fault) -> bool {
-    matches!(
-        fault,
-        Fault::ServerErrorAfter
-            | Fault::HtmlErrorPage
-            | Fault::TruncatedJson
-            | Fault::FieldChanged
-            | Fault::UnknownStatus
-            | Fault::WrongTransientStatus
-    )
-}
-
 /// The call with what a request does not tell: until when it may leave, and since when all pages are.
 const fn as_sent(sent: &Call, read: Call) -> Call {
     match (*sent, read) {
@@ -438,7 +425,7 @@ fn say(dialect: &Dialect, speech: &mut Speech, incoming: Incoming<'_>) -> Told {
         }
         Outcome::NotSent | Outcome::Unknown => Dialect::breakdown(detail, *at),
     };
-    let Some(damage) = fault.filter(|(fault, _)| is_damage(*fault)) else { return told };
+    let Some(damage) = fault.filter(|(fault, _)| strikes_text(*fault)) else { return told };
     if damage.0 == Fault::ServerErrorAfter {
         return Dialect::breakdown(damage.1, *at);
     }

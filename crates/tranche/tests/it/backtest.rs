@@ -93,7 +93,9 @@ fn the_commented_example_is_a_good_bot() {
     let place = Place::trading("example");
     place.write("bot.toml", include_str!("../../../../examples/dca.toml"));
 
-    assert_eq!(place.run(&format!("{RUN} --balance USD=10000")).code, Some(0));
+    // As the help of `tranche data fetch` has it.
+    let told = place.run("backtest --bot bot.toml --candles BTC/USDT=candles.csv");
+    assert_eq!(told.code, Some(0), "{}", told.err);
 }
 
 #[test]

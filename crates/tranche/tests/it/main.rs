@@ -11,9 +11,11 @@ mod doctor;
 mod fuzz;
 #[path = "../../../venue/tests/conformance/impostor.rs"]
 mod impostor;
+mod pandas;
 mod patience;
 mod peer;
 mod place;
+#[path = "../../../simserver/tests/it/python.rs"]
 mod python;
 mod refusals;
 mod replay;

@@ -1,12 +1,13 @@
 //! The rows of what lasts: commits, a start after a kill, a server over a day.
 
-use super::{Goal, Row, Section, Show, row};
+use super::{Goal, Row, Section, Show, row, section};
 
 const RAW: &str = "the same bytes, fdatasync";
 const PAGE: &str = "a page, fdatasync";
 
 pub(super) const SECTIONS: [Section; 3] = [
-    (
+    section(
+        "group",
         "Group commit",
         "Callers that each commit an input with its journal row, a state of 400 bytes and an order, \
          one after the other, each for an account of its own. Beside it: as many callers with the \
@@ -14,14 +15,16 @@ pub(super) const SECTIONS: [Section; 3] = [
          disk; and one caller with a page. Both are measured right before and right behind.",
         &STORE,
     ),
-    (
+    section(
+        "start",
         "A start after a kill",
         "100,000 paper bots in a SQLite file, a hundred on an account. Half of them have an open \
          deal with two resting orders, the others wait for a price. The process that wrote them was \
          killed. From opening the file on.",
         &START,
     ),
-    (
+    section(
+        "serve",
         "A server",
         "The real `tranche serve` beside `tranche simserver`. At rest it has a paper account and no \
          bot; ready is what `/readyz` says. Then a day passes in minutes, with twelve bots: the \
