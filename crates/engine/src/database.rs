@@ -1,6 +1,10 @@
 //! The engine's store in a database.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use tranche_model::{
     ids::{AccountId, CommandId, InstrumentId, TradeId},
@@ -90,6 +94,24 @@ impl DatabaseStore {
         database::Notes { balances: balances.collect(), venue, prices: prices.collect(), weight }
     }
 
+    /// Takes accounts over in few transactions.
+    async fn load_list(
+        &self,
+        accounts: &[AccountId],
+    ) -> Result<Vec<Result<Loaded, StoreError>>, database::StoreError> {
+        let ours = match self.lease {
+            Some(_) => self.inner.lease(accounts).await?,
+            None => accounts.to_vec(),
+        };
+        let mut loaded: BTreeMap<_, _> = self.inner.load_all(&ours).await?.into_iter().collect();
+        let mut answer = |account: &AccountId| match loaded.remove(account) {
+            Some(database::Loaded { epoch, seq, snapshot }) => Ok(Loaded { epoch, seq, snapshot }),
+            None if self.lease.is_some() => Err(StoreError::Held("its lease runs".to_owned())),
+            None => Err(StoreError::NoAccount(*account)),
+        };
+        Ok(accounts.iter().map(&mut answer).collect())
+    }
+
     /// One whose bytes are not ours is handed in too: it is refused, with a verdict, as any other.
     fn read(queued: database::QueuedCommand) -> (AccountId, Command) {
         let database::Command { command: id, account, body, .. } = queued.command;
@@ -109,19 +131,12 @@ impl Store for DatabaseStore {
         })
     }
 
-    fn load(&self, account: AccountId) -> Later<'_, Result<Loaded, StoreError>> {
+    fn load(&self, accounts: Vec<AccountId>) -> Later<'_, Vec<Result<Loaded, StoreError>>> {
         Box::pin(async move {
-            if self.lease.is_some() && self.inner.lease(&[account]).await?.is_empty() {
-                return Err(StoreError::Held("its lease runs".to_owned()));
-            }
-            match self.inner.load(account).await {
-                Ok(database::Loaded { epoch, seq, snapshot }) => {
-                    Ok(Loaded { epoch, seq, snapshot })
-                }
-                Err(database::StoreError::Stale) => {
-                    Err(StoreError::Held("its lease runs".to_owned()))
-                }
-                Err(error) => Err(error.into()),
+            match self.load_list(&accounts).await {
+                Ok(answers) => answers,
+                // What is wrong with one fails all; who asks for each alone next finds which it is.
+                Err(error) => accounts.iter().map(|_| Err(error.clone().into())).collect(),
             }
         })
     }

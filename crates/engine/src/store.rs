@@ -22,8 +22,9 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// stands at another epoch or input is left out.
     fn commit(&self, batches: Vec<Batch>) -> Later<'_, Vec<Result<(), StoreError>>>;
 
-    /// Takes an account over: raises its epoch, so that commits of a former owner lose.
-    fn load(&self, account: AccountId) -> Later<'_, Result<Loaded, StoreError>>;
+    /// Takes accounts over: raises their epochs, so that commits of a former owner lose. Answers for each,
+    /// in their order.
+    fn load(&self, accounts: Vec<AccountId>) -> Later<'_, Vec<Result<Loaded, StoreError>>>;
 
     /// Whether a fill was booked.
     fn fill_known(
@@ -128,11 +129,14 @@ impl Store for MemoryStore {
         })
     }
 
-    fn load(&self, account: AccountId) -> Later<'_, Result<Loaded, StoreError>> {
+    fn load(&self, accounts: Vec<AccountId>) -> Later<'_, Vec<Result<Loaded, StoreError>>> {
         Box::pin(async move {
-            let loaded = self.locked().load(account);
-            let (epoch, seq, snapshot) = loaded.ok_or(StoreError::NoAccount(account))?;
-            Ok(Loaded { epoch, seq, snapshot })
+            let mut memory = self.locked();
+            let mut load = |account| {
+                let loaded = memory.load(account).ok_or(StoreError::NoAccount(account));
+                loaded.map(|(epoch, seq, snapshot)| Loaded { epoch, seq, snapshot })
+            };
+            accounts.into_iter().map(&mut load).collect()
         })
     }
 
