@@ -141,13 +141,13 @@ impl Store for DatabaseStore {
         })
     }
 
-    fn fill_known(
+    fn fills_known(
         &self,
         account: AccountId,
         instrument: InstrumentId,
-        trade: TradeId,
-    ) -> Later<'_, Result<bool, StoreError>> {
-        Box::pin(async move { Ok(self.inner.fill_known(account, instrument, trade).await?) })
+        trades: Vec<TradeId>,
+    ) -> Later<'_, Result<BTreeSet<TradeId>, StoreError>> {
+        Box::pin(async move { Ok(self.inner.fills_known(account, instrument, &trades).await?) })
     }
 
     fn verdict(

@@ -1,6 +1,7 @@
 //! What the engine asks of a store, and the store in memory.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -26,13 +27,13 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// in their order.
     fn load(&self, accounts: Vec<AccountId>) -> Later<'_, Vec<Result<Loaded, StoreError>>>;
 
-    /// Whether a fill was booked.
-    fn fill_known(
+    /// Which of an instrument's fills were booked.
+    fn fills_known(
         &self,
         account: AccountId,
         instrument: InstrumentId,
-        trade: TradeId,
-    ) -> Later<'_, Result<bool, StoreError>>;
+        trades: Vec<TradeId>,
+    ) -> Later<'_, Result<BTreeSet<TradeId>, StoreError>>;
 
     /// The verdict of a command, once it is written.
     fn verdict(
@@ -140,13 +141,17 @@ impl Store for MemoryStore {
         })
     }
 
-    fn fill_known(
+    fn fills_known(
         &self,
         account: AccountId,
         instrument: InstrumentId,
-        trade: TradeId,
-    ) -> Later<'_, Result<bool, StoreError>> {
-        Box::pin(async move { Ok(self.locked().fill_known(account, instrument, trade)) })
+        trades: Vec<TradeId>,
+    ) -> Later<'_, Result<BTreeSet<TradeId>, StoreError>> {
+        Box::pin(async move {
+            let memory = self.locked();
+            let is_known = |trade: &TradeId| memory.fill_known(account, instrument, *trade);
+            Ok(trades.into_iter().filter(is_known).collect())
+        })
     }
 
     fn verdict(

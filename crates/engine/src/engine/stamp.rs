@@ -2,7 +2,8 @@
 //!
 //! Prices of the pairs that it takes are read once a minute, so that they are at hand. Where none is, what an
 //! account is told waits in its order until the exchange was asked: for its last prices, or for the candle
-//! of the fill's own minute. That takes seconds at most; then it goes on without a worth, and that is said.
+//! of the fill's own minute. Fills that are told again after a restart and are booked already are not asked
+//! for. That takes seconds at most; then it goes on without a worth, and when it is booked so, that is said.
 
 mod asking;
 
@@ -24,7 +25,7 @@ use tranche_model::{
     ids::{AccountId, InstrumentId},
     instrument::Instruments,
     money::Price,
-    record::{Answer, Outcome, PrivateEvent, Reply},
+    record::{Answer, Batch, FillRow, Outcome, PrivateEvent, Reply},
     time::{Millis, Timestamp},
 };
 use tranche_trading::{dispatch::Status, event::Event};
@@ -34,7 +35,7 @@ use super::Engine;
 use crate::{
     lease::now as now_of_timers,
     tasks,
-    worth::{self, Route, Stamps},
+    worth::{self, Name, Route, Stamp, Stamps},
 };
 
 /// How often prices are read for fees.
@@ -104,6 +105,8 @@ pub(super) struct Priced {
     asked_at: Timestamp,
     last: Vec<(InstrumentId, Price)>,
     prices: Prices,
+    /// What the store says of fills whose fees were asked for: these need no worth any more.
+    booked: BTreeSet<Name>,
 }
 
 impl News {
@@ -164,18 +167,22 @@ impl Stamper {
         for fill in news.fills() {
             let Some(pair) = worth::missing(fill, instruments) else { continue };
             let name = (account, fill.instrument, fill.trade_id);
-            if let Some(known) = self.stamps.worth(name) {
-                fill.fee.in_quote = Some(known);
-                continue;
+            match self.stamps.get(name) {
+                Some(Stamp::Worth(known)) => {
+                    fill.fee.in_quote = Some(known);
+                    continue;
+                }
+                Some(Stamp::Booked) => continue,
+                Some(Stamp::Unvalued) | None => {}
             }
             let routes = self.routes(pair, now, instruments);
             let price = |id| prices.at(id, fill.at, self.last.get(&id).copied());
             match worth::worth(fill.fee.amount, &routes, price) {
                 Some(worth) => {
                     fill.fee.in_quote = Some(worth);
-                    self.stamps.put(name, Some(worth));
+                    self.stamps.put(name, Stamp::Worth(worth));
                 }
-                None => needs.push(Need { at: fill.at, routes }),
+                None => needs.push(Need { name, at: fill.at, routes }),
             }
         }
         needs
@@ -244,10 +251,7 @@ impl Engine {
 
     /// With a worth or without one: what was bought and sold must be known.
     fn go_on(&mut self, account: AccountId, mut waiting: Waiting, prices: &Prices) {
-        let is_whole = self.stamp(account, &mut waiting.news, prices).is_empty();
-        if !is_whole {
-            self.tell_unvalued(account, waiting.news.fills());
-        }
+        drop(self.stamp(account, &mut waiting.news, prices));
         let Waiting { news, life, .. } = waiting;
         match news {
             News::Private(event) => self.event(account, Event::Private(event)),
@@ -266,14 +270,16 @@ impl Engine {
         self.stamper.stamp((account, now), news, self.shard.instruments(), prices)
     }
 
-    fn tell_unvalued(&mut self, account: AccountId, fills: &[Fill]) {
-        for fill in fills {
+    /// Says which fees go into the books without a worth; once, also when the commit is repeated.
+    pub(super) fn tell_unvalued(&mut self, batch: &Batch) {
+        let account = batch.account;
+        for FillRow { fill, .. } in &batch.fills {
             let is_missing = worth::missing(fill, self.shard.instruments()).is_some();
             let name = (account, fill.instrument, fill.trade_id);
-            if !is_missing || self.stamper.stamps.has(name) {
+            if !is_missing || self.stamper.stamps.get(name) == Some(Stamp::Unvalued) {
                 continue;
             }
-            self.stamper.stamps.put(name, None);
+            self.stamper.stamps.put(name, Stamp::Unvalued);
             self.running.fees_unvalued = self.running.fees_unvalued.saturating_add(1);
             tracing::warn!(%account, instrument = %fill.instrument, trade = %fill.trade_id,
                 amount = %fill.fee.amount, asset = %fill.fee.asset,
@@ -296,9 +302,17 @@ impl Engine {
         let (question, asked_at) = (self.stamper.asked, self.venue.now());
         let of = Some((account, question));
         let (venue, seats) = (Arc::clone(&self.venue), Arc::clone(&self.stamper.seats));
+        let store = Arc::clone(&self.store);
+        let priced = move |last, prices, booked| Priced { of, asked_at, last, prices, booked };
         let work = async move {
             let (mut last, mut prices) = (Vec::new(), Prices::within(STALE));
+            let mut booked = BTreeSet::new();
             let asking = async {
+                booked = asking::booked(&*store, account, &needs, until).await;
+                needs.retain(|need| !booked.contains(&need.name));
+                if needs.is_empty() {
+                    return;
+                }
                 let seat = seats.acquire().await;
                 asking::ask(&*venue, needs, &mut last, &mut prices).await;
                 drop(seat);
@@ -307,9 +321,9 @@ impl Engine {
                 // What was read until then counts.
                 tracing::warn!(%account, "prices for fees did not come in time");
             }
-            Priced { of, asked_at, last, prices }
+            priced(last, prices, booked)
         };
-        let dead = Priced { of, asked_at, last: Vec::new(), prices: Prices::within(STALE) };
+        let dead = priced(Vec::new(), Prices::within(STALE), BTreeSet::new());
         tasks::deliver("prices for fees", self.priced.into.clone(), work, dead);
         Some(question)
     }
@@ -323,7 +337,10 @@ impl Engine {
 
     /// The exchange was asked: the first of what waits goes on whatever it said.
     pub(super) fn priced(&mut self, priced: Priced) {
-        let Priced { of, asked_at, last, prices } = priced;
+        let Priced { of, asked_at, last, prices, booked } = priced;
+        for name in booked {
+            self.stamper.stamps.put(name, Stamp::Booked);
+        }
         let is_read = !last.is_empty();
         let known = last.into_iter().map(|(instrument, price)| (instrument, (price, asked_at)));
         self.stamper.last.extend(known);
@@ -361,8 +378,10 @@ impl Engine {
             return;
         }
         self.stamper.is_reading = true;
-        let priced =
-            move |last| Priced { of: None, asked_at: now, last, prices: Prices::within(STALE) };
+        let priced = move |last| {
+            let (prices, booked) = (Prices::within(STALE), BTreeSet::new());
+            Priced { of: None, asked_at: now, last, prices, booked }
+        };
         let (venue, until) = (Arc::clone(&self.venue), now_of_timers() + READ_WITHIN);
         let work = async move {
             let mut last = Vec::new();

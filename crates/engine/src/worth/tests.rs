@@ -108,18 +108,17 @@ fn what_was_stamped_first_is_remembered_for_a_while() {
         let trade = TradeId::new(u128::try_from(trade).unwrap());
         (AccountId::new(1), InstrumentId::new(0), trade)
     };
-    let quote = Quote::parse("1").ok();
+    let worth = Stamp::Worth(Quote::parse("1").unwrap());
     for trade in 0..STAMPS_MAX {
-        stamps.put(name(trade), quote);
+        stamps.put(name(trade), worth);
     }
-    assert_eq!(stamps.worth(name(0)), quote);
+    assert_eq!(stamps.get(name(0)), Some(worth));
 
-    stamps.put(name(STAMPS_MAX), None);
+    stamps.put(name(STAMPS_MAX), Stamp::Booked);
 
-    let told = |trade| (stamps.has(name(trade)), stamps.worth(name(trade)));
-    assert_eq!(told(0), (false, None));
-    assert_eq!(told(1), (true, quote));
-    assert_eq!(told(STAMPS_MAX), (true, None));
+    assert_eq!(stamps.get(name(0)), None);
+    assert_eq!(stamps.get(name(1)), Some(worth));
+    assert_eq!(stamps.get(name(STAMPS_MAX)), Some(Stamp::Booked));
 }
 
 fn asset(name: &str) -> Asset {

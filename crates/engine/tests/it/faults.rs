@@ -1,6 +1,7 @@
 //! A store that fails, a lease that is lost, tasks that die, and commands of other processes.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -27,7 +28,10 @@ use tranche_trading::{
 };
 use tranche_venue::{catalog::Catalog, venue::Later};
 
-use crate::scene::{self, BOT, OURS, Scene, draft};
+use crate::{
+    fees,
+    scene::{self, BOT, OURS, Scene, draft},
+};
 
 /// What goes wrong next.
 #[derive(Debug, Default)]
@@ -47,6 +51,8 @@ struct Plan {
     damaged: Option<AccountId>,
     /// How many accounts were asked for together, each time.
     loads: Vec<usize>,
+    /// It never answers which fills it knows.
+    hides_fills: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,13 +117,16 @@ impl Store for Faulty {
         })
     }
 
-    fn fill_known(
+    fn fills_known(
         &self,
         account: AccountId,
         instrument: InstrumentId,
-        trade: TradeId,
-    ) -> Later<'_, Result<bool, StoreError>> {
-        self.memory.fill_known(account, instrument, trade)
+        trades: Vec<TradeId>,
+    ) -> Later<'_, Result<BTreeSet<TradeId>, StoreError>> {
+        if self.plan().hides_fills {
+            return Box::pin(std::future::pending());
+        }
+        self.memory.fills_known(account, instrument, trades)
     }
 
     fn verdict(
@@ -171,15 +180,19 @@ impl Store for Faulty {
 }
 
 async fn behind(plan: Plan) -> (Scene, Arc<Faulty>) {
+    at_and_behind(|_| {}, plan).await
+}
+
+async fn at_and_behind(
+    change: impl FnOnce(&mut tranche_simserver::Settings),
+    plan: Plan,
+) -> (Scene, Arc<Faulty>) {
     let mut front = None;
-    let scene = Scene::with_store(
-        |_| {},
-        |memory| {
-            let faulty = Arc::new(Faulty { memory, plan: Mutex::new(plan) });
-            front = Some(Arc::clone(&faulty));
-            faulty
-        },
-    );
+    let scene = Scene::with_store(change, |memory| {
+        let faulty = Arc::new(Faulty { memory, plan: Mutex::new(plan) });
+        front = Some(Arc::clone(&faulty));
+        faulty
+    });
     let scene = scene.await;
     (scene, front.unwrap())
 }
@@ -267,6 +280,18 @@ async fn deal_outlives_tasks_that_die_and_answers_that_are_lost() {
     scene.audit().await;
     assert_eq!(store.plan().deaths, 0);
     assert_eq!(store.plan().answers_lost, 0);
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fees_are_valued_while_the_store_does_not_say_what_is_booked() {
+    let plan = Plan { hides_fills: true, ..Plan::default() };
+    let (mut scene, _store) = at_and_behind(fees::pays_in_bnb, plan).await;
+    scene::trade(&scene.server, fees::COIN, "612.34");
+
+    fees::trade_a_deal(&mut scene).await;
+
+    fees::pays_what_was_taken(&scene).await;
     scene.stop().await;
 }
 
