@@ -210,7 +210,10 @@ impl Engine {
         self.polls.keep(|instrument| wished.contains(&(*instrument, Topic::Trades)));
         self.count_dark();
         match self.market.control.watch(wished.clone()) {
-            Ok(()) => self.watched = wished,
+            Ok(()) => {
+                self.watched = wished;
+                self.stamper.look_at_pairs();
+            }
             Err(error) => tracing::error!(%error, "the market cannot be watched"),
         }
     }

@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use rust_decimal::Decimal;
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout_at},
@@ -24,7 +25,7 @@ use tranche_model::{
     fill::Fill,
     ids::{AccountId, InstrumentId},
     instrument::Instruments,
-    money::Price,
+    money::{Amount, Price},
     record::{Answer, Batch, FillRow, Outcome, PrivateEvent, Reply},
     time::{Millis, Timestamp},
 };
@@ -68,6 +69,8 @@ pub(super) struct Stamper {
     asked: u64,
     read_at: Timestamp,
     is_reading: bool,
+    /// Bots trade other pairs than before: prices that are not at hand are read at once.
+    has_new_pairs: bool,
     seats: Arc<Semaphore>,
 }
 
@@ -144,6 +147,7 @@ impl Stamper {
             asked: 0,
             read_at: Timestamp::MIN,
             is_reading: false,
+            has_new_pairs: false,
             seats: Arc::new(Semaphore::new(ABREAST)),
         }
     }
@@ -153,6 +157,22 @@ impl Stamper {
         for wanted in self.wanted.values_mut() {
             wanted.routes = None;
         }
+    }
+
+    pub(super) const fn look_at_pairs(&mut self) {
+        self.has_new_pairs = true;
+    }
+
+    /// What one unit is worth of each coin of which a price is at hand.
+    fn rates(&self, now: Timestamp) -> Vec<((Asset, Asset), Price)> {
+        let prices = Prices::within(STALE);
+        let price = |id| prices.at(id, now, self.last.get(&id).copied());
+        let one = Amount::new(Decimal::ONE);
+        let rate = |(pair, wanted): (&(Asset, Asset), &Wanted)| {
+            let worth = worth::worth(one, wanted.routes.as_deref()?, price)?;
+            Some((*pair, Price::new(worth.get())))
+        };
+        self.wanted.iter().filter_map(rate).collect()
     }
 
     /// Stamps what can be valued; answers what cannot.
@@ -344,6 +364,7 @@ impl Engine {
         let is_read = !last.is_empty();
         let known = last.into_iter().map(|(instrument, price)| (instrument, (price, asked_at)));
         self.stamper.last.extend(known);
+        self.tell_paper();
         let Some((account, question)) = of else {
             self.stamper.is_reading = false;
             if !is_read {
@@ -365,14 +386,30 @@ impl Engine {
         self.count_waiting();
     }
 
-    /// Reads prices for fees once a minute, if anybody pays in a third coin.
+    /// Paper accounts pay at these prices: nobody has to value their fees afterwards.
+    fn tell_paper(&self) {
+        if let Some(paper) = self.paper.as_ref().filter(|paper| paper.pays_in_third_coins()) {
+            for (pair, price) in self.stamper.rates(self.venue.now()) {
+                paper.rate(pair, price);
+            }
+        }
+    }
+
+    /// Reads prices for fees once a minute, if anybody pays in a third coin, and those that are not at hand
+    /// as soon as they are wanted.
     pub(super) fn read_prices(&mut self) {
         let now = self.venue.now();
-        if self.stamper.is_reading || now < self.stamper.read_at || !self.may_ask() {
+        let is_time = self.stamper.read_at <= now;
+        let is_due = is_time || self.stamper.has_new_pairs;
+        if self.stamper.is_reading || !is_due || !self.may_ask() {
             return;
         }
+        self.stamper.has_new_pairs = false;
         self.expect_fees(now);
         let legs = self.stamper.legs(now, self.shard.instruments());
+        if !is_time && legs.iter().all(|leg| self.stamper.last.contains_key(leg)) {
+            return;
+        }
         self.stamper.read_at = now.plus(if legs.is_empty() { AGAIN } else { EVERY });
         if legs.is_empty() {
             return;
@@ -396,7 +433,8 @@ impl Engine {
     /// Accounts that are said to pay in a third coin will do so in the quote assets of their bots.
     fn expect_fees(&mut self, now: Timestamp) {
         let instruments = self.shard.instruments();
-        for (account, _) in self.owned.iter().filter(|(_, owned)| !owned.is_paper) {
+        let on_paper = self.paper.as_ref().is_some_and(|paper| paper.pays_in_third_coins());
+        for (account, _) in self.owned.iter().filter(|(_, owned)| on_paper || !owned.is_paper) {
             let Some(account) = self.shard.account(*account) else { continue };
             let FeeAsset::Third(asset) = account.desk.settings.fee_asset else { continue };
             for lane in account.bots.values().flat_map(|bot| &bot.lanes) {

@@ -167,7 +167,7 @@ async fn what_an_account_is_told_waits_in_its_order_for_a_slow_price() {
     scene.stop().await;
 }
 
-fn prices_are(fault: Fault) -> Vec<FaultRule> {
+pub(crate) fn prices_are(fault: Fault) -> Vec<FaultRule> {
     vec![FaultRule {
         fault,
         account: None,
