@@ -32,10 +32,10 @@ pub struct DatabaseStore {
     lease: Option<Duration>,
     /// The exchange that notes are about.
     venue: &'static str,
+    /// Which of our addresses the exchange sees: nobody can tell that from inside, so it is named.
+    egress: String,
 }
 
-/// All processes of a host share its way out; which one it is, nobody can tell from inside.
-const ADDRESS: &str = "default";
 /// Which limit of the exchange is noted.
 const SPAN: &str = "1M";
 
@@ -47,30 +47,28 @@ impl DatabaseStore {
             Database::Sqlite(_) => None,
             Database::Postgres(_) => Some(Duration::from_millis(lease.ms().into())),
         };
-        Self { inner, lease, venue: "" }
+        Self { inner, lease, venue: "", egress: String::new() }
     }
 
-    /// What is noted is about this exchange.
+    /// What is noted is about this exchange, as it is reached from the address of that name. An exchange
+    /// counts what comes from an address: whoever shares one has to share its name.
     #[must_use]
-    pub const fn about(mut self, venue: &'static str) -> Self {
-        self.venue = venue;
-        self
+    pub fn about(self, venue: &'static str, egress: String) -> Self {
+        Self { venue, egress, ..self }
     }
 
-    /// What was noted of the use of an exchange's limit.
-    pub async fn usage_of(
+    /// What was noted of the use of an exchange's limit, by the name of the address.
+    pub async fn usages_of(
         inner: &database::Store,
         venue: &str,
-    ) -> Result<Option<Usage>, database::StoreError> {
+    ) -> Result<BTreeMap<String, Usage>, database::StoreError> {
         let all = inner.weights().await?;
-        let known = all
-            .into_iter()
-            .find(|row| row.venue == venue && row.address == ADDRESS && row.span == SPAN);
-        Ok(known.map(|row| Usage {
-            began_at: row.began_at,
-            used: row.used,
-            banned_until: row.banned_until,
-        }))
+        let ours = all.into_iter().filter(|row| row.venue == venue && row.span == SPAN);
+        let usage = |row: UsedWeight| {
+            let UsedWeight { address, began_at, used, banned_until, .. } = row;
+            (address, Usage { began_at, used, banned_until })
+        };
+        Ok(ours.map(usage).collect())
     }
 
     fn rows(&self, notes: Notes) -> database::Notes {
@@ -84,7 +82,7 @@ impl DatabaseStore {
             prices.into_iter().map(|(instrument, (price, at))| PriceRow { instrument, price, at });
         let weight = usage.map(|usage| UsedWeight {
             venue: self.venue.to_owned(),
-            address: ADDRESS.to_owned(),
+            address: self.egress.clone(),
             span: SPAN.to_owned(),
             began_at: usage.began_at,
             used: usage.used,
@@ -188,7 +186,9 @@ impl Store for DatabaseStore {
     }
 
     fn usage(&self) -> Later<'_, Result<Option<Usage>, StoreError>> {
-        Box::pin(async move { Ok(Self::usage_of(&self.inner, self.venue).await?) })
+        Box::pin(
+            async move { Ok(Self::usages_of(&self.inner, self.venue).await?.remove(&self.egress)) },
+        )
     }
 }
 

@@ -30,8 +30,12 @@ impl Bots {
     }
 
     pub(crate) fn start_with(place: &Place, exchange: &Server, flags: &str) -> Self {
-        let at = exchange.flags();
-        let line = format!("serve --data-dir data --health 127.0.0.1:0 {at} {flags}");
+        Self::start_at(place, exchange, &format!("--data-dir data {flags}"))
+    }
+
+    /// On a database that the flags name.
+    pub(crate) fn start_at(place: &Place, exchange: &Server, flags: &str) -> Self {
+        let line = format!("serve --health 127.0.0.1:0 {} {flags}", exchange.flags());
         let mut command = place.command(&line);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
@@ -190,7 +194,7 @@ fn account_shows_what_the_exchange_told_last_and_how_long_ago() {
     }
     let coins = &shown["told"]["balances"][0]["worth"];
     assert_eq!((&coins["price"], &coins["is_old"]), (&"60000".into(), &false.into()), "{coins}");
-    assert!(0 < shown["told"]["limit"]["used"].as_u64().unwrap(), "{shown}");
+    assert!(0 < shown["told"]["limits"][0]["used"].as_u64().unwrap(), "{shown}");
     // Nobody said what it pays: the exchange did.
     assert_eq!(shown["fees"]["maker"], "0.0002", "{shown}");
     assert_eq!(shown["fees"]["taker"], "0.0004", "{shown}");
