@@ -26,7 +26,7 @@ Examples:
   tranche bot list
 
   tranche serve --data-dir /var/lib/tranche --health 127.0.0.1:9020
-  tranche serve --database postgres://tranche@db/tranche
+  tranche serve --database postgres://tranche@db/tranche --egress office
   tranche serve --rest http://127.0.0.1:9010 --market-socket ws://127.0.0.1:9010 \\
       --api-socket ws://127.0.0.1:9010/ws-api/v3             (trades on `tranche simserver`)
 
@@ -52,6 +52,10 @@ pub(crate) struct ServeTask {
     /// takes over [default: 15s]
     #[arg(long, value_name = "TIME", env = "TRANCHE_LEASE")]
     pub(crate) lease: Option<String>,
+    /// Name of the address that the exchange sees: hosts behind one share a name, others take another;
+    /// the exchange counts requests by address
+    #[arg(long, value_name = "NAME", env = "TRANCHE_EGRESS", default_value = "default")]
+    pub(crate) egress: String,
     /// Where /livez, /readyz, /status and /metrics are answered; a loopback address
     #[arg(long, value_name = "ADDRESS", env = "TRANCHE_HEALTH")]
     pub(crate) health: Option<SocketAddr>,

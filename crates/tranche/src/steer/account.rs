@@ -18,19 +18,17 @@ use crate::{
     console,
     ground::Ground,
     secrets,
-    settings::Settings,
+    settings::{self, Settings},
     venues::{self, Sockets},
 };
 
-/// Names are typed into commands.
-const NAME_MAX: usize = 40;
 /// Letters of a key that are kept in the open, for people to tell keys apart.
 const HINT: usize = 4;
 
 pub(super) async fn run(what: &AccountWhat, settings: &Settings) -> Result<ExitCode> {
     match what {
         AccountWhat::Add { name, paper, venue, key, secret_file, look } => {
-            check_name(name)?;
+            settings::check_name("name", name)?;
             let ground = Ground::for_first_client(&look.store).await?;
             let venue = venue_name(venue, settings)?;
             if ground.store.accounts().await?.iter().any(|known| known.name == *name) {
@@ -156,14 +154,6 @@ async fn seal(
     account.credential = Some(ground.store.seal(&keys, &new, ground.now()).await?);
     account.user = Some(user);
     account.is_paper = false;
-    Ok(())
-}
-
-fn check_name(name: &str) -> Result<()> {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
-    if name.is_empty() || NAME_MAX < name.len() || !name.chars().all(is_plain) {
-        bail!("name: `{name}` (letters, digits, - and _, at most {NAME_MAX})");
-    }
     Ok(())
 }
 
