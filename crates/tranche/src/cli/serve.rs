@@ -52,6 +52,10 @@ pub(crate) struct ServeTask {
     /// takes over [default: 15s]
     #[arg(long, value_name = "TIME", env = "TRANCHE_LEASE")]
     pub(crate) lease: Option<String>,
+    /// How long the journal is kept, and with it the intents of orders: 30d, 12h, or `forever` (also 0).
+    /// Fills, deals, commands and what bots stand at stay in any case [default: 30d]
+    #[arg(long, value_name = "TIME", env = "TRANCHE_KEEP_JOURNAL")]
+    pub(crate) keep_journal: Option<String>,
     /// Where /livez, /readyz, /status and /metrics are answered; a loopback address
     #[arg(long, value_name = "ADDRESS", env = "TRANCHE_HEALTH")]
     pub(crate) health: Option<SocketAddr>,
