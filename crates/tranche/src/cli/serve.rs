@@ -317,6 +317,34 @@ impl From<LevelName> for KillLevel {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  tranche key list
+  tranche key rotate
+
+The master key is the file master.key in the folder, or comes from TRANCHE_MASTER_KEY; then a new one is \
+given in TRANCHE_MASTER_KEY_NEXT. A rotation may be killed at any moment: everything still opens, and the \
+next one goes on. Bots trade meanwhile. No key is ever shown; fingerprints tell them apart.")]
+pub(crate) struct KeyTask {
+    #[command(subcommand)]
+    pub(crate) what: KeyWhat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyWhat {
+    /// All master keys, by fingerprint, and how many exchange keys each seals
+    List {
+        #[command(flatten)]
+        look: LookOptions,
+    },
+    /// Make a new master key beside the old one, and seal every exchange key anew
+    Rotate {
+        #[command(flatten)]
+        look: LookOptions,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
   tranche backup /backups/tranche-2026-01-31.db
   tranche restore /backups/tranche-2026-01-31.db --force
   tranche verify

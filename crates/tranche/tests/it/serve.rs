@@ -3,6 +3,7 @@
 mod accounts;
 mod database;
 mod health;
+mod keys;
 mod pairs;
 mod retention;
 mod steer;
