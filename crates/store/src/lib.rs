@@ -46,7 +46,7 @@ pub use retention::Retention;
 pub use settings::{Database, Role, Settings, Versions};
 pub use store::Store;
 pub use vault::{
-    Credential, CredentialId, MasterKeyError, MasterKeys, NewCredential, OpenCredential, Rotation,
-    Secret, VaultError,
+    Credential, CredentialId, MasterKeyError, MasterKeyFile, MasterKeys, NewCredential,
+    OpenCredential, Rotation, Secret, VaultError,
 };
 pub use verify::Trouble;

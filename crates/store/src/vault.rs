@@ -4,6 +4,7 @@
 //! data key is wrapped by the master key. What is sealed is bound to its user, credential, venue and
 //! field: moved to another row it does not open.
 
+mod change;
 mod master;
 mod rows;
 mod seal;
@@ -13,6 +14,7 @@ use std::fmt;
 
 use tranche_model::{ids::UserId, time::Timestamp};
 
+pub use change::MasterKeyFile;
 pub use master::{MasterKeyError, MasterKeys};
 pub use secret::Secret;
 

@@ -21,7 +21,8 @@ pub(crate) use lab::{
 };
 pub(crate) use serve::{
     AccountNamed, AccountTask, AccountWhat, BackupTask, BotNamed, BotTask, BotWhat, DealNamed,
-    DealTask, DealWhat, RestoreTask, SendOptions, ServeTask, StoreOptions, VerifyTask,
+    DealTask, DealWhat, KeyTask, KeyWhat, LookOptions, RestoreTask, SendOptions, ServeTask,
+    StoreOptions, VerifyTask,
 };
 pub(crate) use simulate::SimulateTask;
 
@@ -81,6 +82,8 @@ pub(crate) enum Task {
     Deal(DealTask),
     /// Accounts of a running server: add, look at, pause, kill switch
     Account(AccountTask),
+    /// The master key that seals exchange keys: look at, change
+    Key(KeyTask),
     /// Copy the database while it is in use
     Backup(BackupTask),
     /// Put a backup back

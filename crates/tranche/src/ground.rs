@@ -30,6 +30,18 @@ pub(crate) struct Ground {
     clock: SystemClock,
 }
 
+/// Where master keys are.
+#[derive(Debug)]
+pub(crate) enum MasterKeySource {
+    /// With one more in a second variable, or not.
+    Environment {
+        keys: MasterKeys,
+        has_next: bool,
+    },
+    File(PathBuf),
+    None,
+}
+
 impl Ground {
     /// For the process that trades. It makes what is not there.
     pub(crate) async fn for_engine(options: &StoreOptions, lease: Millis) -> Result<Self> {
@@ -82,16 +94,29 @@ impl Ground {
         })
     }
 
-    /// The keys that seal users' keys: those in the environment, else the file in the folder, which is made
-    /// when it is not there.
-    pub(crate) fn master_keys(&self) -> Result<MasterKeys> {
-        if let Some(text) = secrets::master_key_from_environment() {
-            return MasterKeys::parse(text).context("TRANCHE_MASTER_KEY");
-        }
+    /// Where the keys come from that seal users' keys: those in the environment go before the file.
+    pub(crate) fn master_key_source(&self) -> Result<MasterKeySource> {
         let path = self.folder.join(MASTER_KEY);
-        if path.exists() {
-            return Ok(MasterKeys::read(&path)?);
+        let Some(text) = secrets::master_key_from_environment() else {
+            let is_there = path.exists();
+            return Ok(if is_there { MasterKeySource::File(path) } else { MasterKeySource::None });
+        };
+        let mut keys = MasterKeys::parse(text).context("TRANCHE_MASTER_KEY")?;
+        let next = secrets::next_master_key_from_environment();
+        let has_next = next.is_some();
+        if let Some(next) = next {
+            keys = keys.with_next(next).context("TRANCHE_MASTER_KEY_NEXT")?;
         }
+        Ok(MasterKeySource::Environment { keys, has_next })
+    }
+
+    /// The keys that seal users' keys. Where there are none, a file in the folder is made.
+    pub(crate) fn master_keys(&self) -> Result<MasterKeys> {
+        let path = match self.master_key_source()? {
+            MasterKeySource::Environment { keys, .. } => return Ok(keys),
+            MasterKeySource::File(path) => return Ok(MasterKeys::read(&path)?),
+            MasterKeySource::None => self.folder.join(MASTER_KEY),
+        };
         make(&self.folder).with_context(|| format!("{}: cannot be made", self.folder.display()))?;
         let keys = MasterKeys::create(&path)?;
         console::complain(&format!(

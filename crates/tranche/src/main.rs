@@ -12,6 +12,7 @@ mod ground;
 mod keep;
 mod logs;
 mod market;
+mod master_keys;
 mod recording;
 mod replay;
 mod results;
@@ -78,6 +79,10 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Task::Account(task) => {
             logs::start(&settings.quiet())?;
             steer::account_task(&task, &settings)
+        }
+        Task::Key(task) => {
+            logs::start(&settings.quiet())?;
+            master_keys::run(&task)
         }
         Task::Backup(task) => {
             logs::start(&settings.quiet())?;

@@ -21,6 +21,12 @@ pub(crate) fn master_key_from_environment() -> Option<String> {
     std::env::var("TRANCHE_MASTER_KEY").ok().filter(|text| !text.trim().is_empty())
 }
 
+/// The master key that is to follow, in `TRANCHE_MASTER_KEY_NEXT`.
+#[expect(clippy::disallowed_methods, reason = "the one reader of this variable")]
+pub(crate) fn next_master_key_from_environment() -> Option<String> {
+    std::env::var("TRANCHE_MASTER_KEY_NEXT").ok().filter(|text| !text.trim().is_empty())
+}
+
 /// A key with its secret; `None` when nobody named a key.
 pub(crate) fn credentials(key: Option<&str>, file: Option<&Path>) -> Result<Option<Credentials>> {
     let Some(key) = key.filter(|key| !key.trim().is_empty()) else {

@@ -4,6 +4,7 @@ mod accounts;
 mod fees;
 mod health;
 mod pairs;
+mod retention;
 mod timetable;
 mod venue;
 
@@ -19,7 +20,7 @@ use tranche_trading::shard::Options;
 use tranche_venue::{binance::Binance, venue::Venue};
 
 pub(crate) use self::fees::words as fee_words;
-use self::{accounts::Accounts, health::Health, venue::Reached};
+use self::{accounts::Accounts, health::Health, retention::Retained, venue::Reached};
 use crate::{
     cli::ServeTask,
     console,
@@ -32,6 +33,8 @@ use crate::{
 /// How often the database is looked at for new accounts.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LEASES: RangeInclusive<Duration> = Duration::from_secs(6)..=Duration::from_mins(2);
+/// What `--keep-journal` is when nobody says otherwise.
+const KEEP_JOURNAL: &str = "30d";
 /// How long after a second signal the process is gone whatever it does.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
@@ -44,6 +47,7 @@ async fn serve(task: &ServeTask, settings: &Settings) -> Result<ExitCode> {
     let terms = settings.terms_with(&task.terms, "received")?;
     let lease = lease(task)?;
     settings::check_name("egress", &task.egress)?;
+    let keep = settings::keep_journal(task.keep_journal.as_deref().unwrap_or(KEEP_JOURNAL))?;
     let ground = Arc::new(Ground::for_engine(&task.store, lease).await?);
     let health = Health::listen(task.health).await?.serve();
     let reached = tokio::select! {
@@ -67,15 +71,19 @@ async fn serve(task: &ServeTask, settings: &Settings) -> Result<ExitCode> {
     let mut accounts = Accounts::new(Arc::clone(&ground), paper, Arc::clone(&door), terms).await?;
     accounts.begin(&engine).await?;
     accounts.make_bots(&task.bot).await?;
-    health.began(engine.clone(), door.name(), Arc::clone(&ground.store));
+    let retained = Arc::<Retained>::default();
+    let store = Arc::clone(&ground.store);
+    health.began(engine.clone(), door.name(), store, Arc::clone(&retained));
     // Bots may be at work when whoever read this has enough of it.
     drop(console::say(&hello(&ground, &exchange.addresses.rest, health.address())));
     let listen = tell(news);
     let pairs = pairs::look_after(&ground, &exchange, &engine);
+    let retention = retention::look_after(&ground, &*door, &engine, (keep, &retained));
     let ending = tokio::select! {
         ending = engine.ended() => ending,
         error = accounts.look_after(&engine, LOOK_EVERY) => return Err(error),
         never = pairs => match never {},
+        never = retention => match never {},
         () = listen => Ending::Died,
         () = stop.wait() => return wind_down(&engine, stop, &ground).await,
     };

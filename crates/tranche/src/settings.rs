@@ -93,6 +93,8 @@ pub(crate) struct Settings {
     fee_asset: Option<String>,
 }
 
+/// A shorter memory would be gone before somebody asks what happened.
+const KEEP_LEAST: Duration = Duration::from_hours(1);
 /// What most accounts pay.
 const USUAL_FEE: &str = "0.1%";
 
@@ -257,7 +259,7 @@ pub(crate) fn check_name(setting: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// `90s`, `5m`, `1h30m`, or a plain number of seconds.
+/// `90s`, `5m`, `1h30m`, `2d`, or a plain number of seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration> {
     let wanted = || format!("for: `{text}` is no time; write 60s, 5m or 1h");
     let mut seconds: u64 = 0;
@@ -271,6 +273,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration> {
             's' => 1,
             'm' => 60,
             'h' => 3600,
+            'd' => 86_400,
             _ => bail!(wanted()),
         };
         let count = u64::from_str(&digits).with_context(wanted)?;
@@ -284,6 +287,18 @@ pub(crate) fn duration(text: &str) -> Result<Duration> {
         bail!(wanted());
     }
     Ok(Duration::from_secs(seconds))
+}
+
+/// As [`duration`], at least an hour; `forever` and `0` are no end.
+pub(crate) fn keep_journal(text: &str) -> Result<Option<Duration>> {
+    if matches!(text.trim(), "forever" | "0") {
+        return Ok(None);
+    }
+    match duration(text) {
+        Ok(keep) if KEEP_LEAST <= keep => Ok(Some(keep)),
+        Ok(_) => bail!("keep-journal: {text} (must be 1h or more); write 30d, or forever"),
+        Err(_) => bail!("keep-journal: `{text}` is no time; write 30d, 12h or forever"),
+    }
 }
 
 #[cfg(test)]
@@ -309,9 +324,20 @@ mod tests {
 
     #[test]
     fn times_have_units() {
-        for (text, seconds) in [("60s", 60), ("5m", 300), ("1h30m", 5400), ("45", 45)] {
+        for (text, seconds) in
+            [("60s", 60), ("5m", 300), ("1h30m", 5400), ("45", 45), ("2d1s", 172_801)]
+        {
             assert_eq!(duration(text).unwrap().as_secs(), seconds, "{text}");
         }
         assert!(duration("").is_err() && duration("soon").is_err() && duration("m").is_err());
+    }
+
+    #[test]
+    fn a_journal_is_kept_for_a_while_or_for_ever() {
+        assert_eq!(keep_journal("30d").unwrap(), Some(Duration::from_hours(720)));
+        assert_eq!((keep_journal("forever").unwrap(), keep_journal("0").unwrap()), (None, None));
+        let told = |text| keep_journal(text).unwrap_err().to_string();
+        assert_eq!(told("60s"), "keep-journal: 60s (must be 1h or more); write 30d, or forever");
+        assert!(told("always").contains("`always` is no time"));
     }
 }

@@ -21,6 +21,7 @@ use tranche_store::{Account, BotRow, Command};
 use tranche_trading::{codec, event::CommandBody};
 
 pub(crate) use account::{add_account, paper_account};
+pub(crate) use show::print;
 
 use crate::{
     bot_file::BotFile,

@@ -2,8 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
-    fs::{self, OpenOptions},
+    fmt, fs,
     io::{self, Write as _},
     path::Path,
 };
@@ -19,7 +18,13 @@ use crate::{chance, error::StoreError, private};
 /// The master keys at hand. The one with the highest number wraps; the others only unwrap what they
 /// wrapped, until that was wrapped anew.
 pub struct MasterKeys {
-    keys: BTreeMap<u32, Key>,
+    keys: BTreeMap<u32, Master>,
+}
+
+struct Master {
+    key: Key,
+    /// Tells keys apart, and says nothing of them.
+    fingerprint: String,
 }
 
 /// Why there is no master key.
@@ -36,18 +41,26 @@ pub enum MasterKeyError {
     Absent,
     #[error("two master keys have the number {0}")]
     Twice(u32),
+    #[error(
+        "master key {number} does not come after those that are there; give it the number {next}"
+    )]
+    NotNext { number: u32, next: u32 },
+    #[error("{0} is being changed by another process; wait for it")]
+    Changing(String),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 /// What the wrapping key is derived for.
 const PURPOSE: &[u8] = b"tranche/v1|kek";
+const FINGERPRINT: &[u8] = b"tranche/v1|fingerprint";
+const FINGERPRINT_LEN: usize = 8;
 
 impl MasterKeys {
     /// Reads lines of `<number> <base64 of 32 bytes>`. A single line may leave the number out: it is 1.
     /// Empty lines, and lines that begin with `#`, are skipped. The text is wiped.
     pub fn parse(mut text: String) -> Result<Self, MasterKeyError> {
-        let keys = parse_lines(&text);
+        let keys = parse_lines(&text, 1);
         text.zeroize();
         let keys = keys?;
         if keys.is_empty() { Err(MasterKeyError::Absent) } else { Ok(Self { keys }) }
@@ -70,20 +83,22 @@ impl MasterKeys {
         Self::read(path)
     }
 
-    /// Adds a new master key to a file: the first step of changing it. [`crate::Store::rotate`] is
-    /// the second; when nothing is left under the former one, its line can go.
-    pub fn add(path: &Path) -> Result<Self, MasterKeyError> {
-        let number = Self::read(path)?.current().saturating_add(1);
-        let line = Self::draw_line(number)?;
-        let mut file =
-            OpenOptions::new().append(true).open(path).map_err(|error| failed(path, error))?;
-        // The last line may have been written by hand, without an end.
-        let written = file
-            .write_all(b"\n")
-            .and_then(|()| file.write_all(line.as_bytes()))
-            .and_then(|()| file.sync_all());
-        written.map_err(|error| failed(path, error))?;
-        Self::read(path)
+    /// With one more, such as a second variable brings it: the next one, unless its text says a number. One
+    /// that is there already is not added again. The text is wiped.
+    pub fn with_next(mut self, mut text: String) -> Result<Self, MasterKeyError> {
+        let next = self.current().saturating_add(1);
+        let added = parse_lines(&text, next);
+        text.zeroize();
+        for (number, master) in added? {
+            if self.keys.values().any(|known| known.fingerprint == master.fingerprint) {
+                continue;
+            }
+            if number < next {
+                return Err(MasterKeyError::NotNext { number, next });
+            }
+            self.keys.insert(number, master);
+        }
+        Ok(self)
     }
 
     /// The number of the key that wraps.
@@ -95,18 +110,24 @@ impl MasterKeys {
         self.keys.keys().copied()
     }
 
-    pub(super) fn key(&self, number: u32) -> Option<&Key> {
-        self.keys.get(&number)
+    /// What people tell it apart by from others of its number.
+    pub fn fingerprint(&self, number: u32) -> Option<&str> {
+        self.keys.get(&number).map(|master| master.fingerprint.as_str())
     }
 
-    fn draw_line(number: u32) -> Result<Zeroizing<String>, MasterKeyError> {
+    pub(super) fn key(&self, number: u32) -> Option<&Key> {
+        self.keys.get(&number).map(|master| &master.key)
+    }
+
+    pub(super) fn draw_line(number: u32) -> Result<Zeroizing<String>, MasterKeyError> {
         let bytes = Zeroizing::new(chance::bytes::<KEY_LEN>()?);
         let text = Zeroizing::new(STANDARD.encode(bytes.as_slice()));
         Ok(Zeroizing::new(format!("{number} {}\n", text.as_str())))
     }
 }
 
-fn parse_lines(text: &str) -> Result<BTreeMap<u32, Key>, MasterKeyError> {
+/// `first` is the number of a line without one.
+fn parse_lines(text: &str, first: u32) -> Result<BTreeMap<u32, Master>, MasterKeyError> {
     let mut keys = BTreeMap::new();
     for (place, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -116,7 +137,7 @@ fn parse_lines(text: &str) -> Result<BTreeMap<u32, Key>, MasterKeyError> {
         let bad = || MasterKeyError::BadLine(place.saturating_add(1));
         let (number, key) = match line.split_once(char::is_whitespace) {
             Some((number, key)) => (number.parse().map_err(|_| bad())?, key.trim()),
-            None => (1, line),
+            None => (first, line),
         };
         let key = derive(key).ok_or_else(bad)?;
         if keys.insert(number, key).is_some() {
@@ -127,14 +148,18 @@ fn parse_lines(text: &str) -> Result<BTreeMap<u32, Key>, MasterKeyError> {
 }
 
 /// The wrapping key of a master key, so that the master key can serve other purposes too.
-fn derive(text: &str) -> Option<Key> {
+fn derive(text: &str) -> Option<Master> {
     let master = Zeroizing::new(STANDARD.decode(text).ok()?);
     if master.len() != KEY_LEN {
         return None;
     }
+    let purposes = Hkdf::<Sha256>::new(None, &master);
     let mut bytes = Zeroizing::new([0; KEY_LEN]);
-    Hkdf::<Sha256>::new(None, &master).expand(PURPOSE, bytes.as_mut_slice()).ok()?;
-    Some(Key::new(bytes))
+    purposes.expand(PURPOSE, bytes.as_mut_slice()).ok()?;
+    let mut fingerprint = [0; FINGERPRINT_LEN];
+    purposes.expand(FINGERPRINT, &mut fingerprint).ok()?;
+    let fingerprint = format!("{:016x}", u64::from_be_bytes(fingerprint));
+    Some(Master { key: Key::new(bytes), fingerprint })
 }
 
 #[cfg(unix)]
@@ -153,7 +178,7 @@ fn check_mode(_path: &Path) -> Result<(), MasterKeyError> {
     Ok(())
 }
 
-fn failed(path: &Path, source: io::Error) -> MasterKeyError {
+pub(super) fn failed(path: &Path, source: io::Error) -> MasterKeyError {
     MasterKeyError::File { path: path.display().to_string(), source }
 }
 
@@ -165,7 +190,7 @@ impl fmt::Debug for MasterKeys {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::MasterKeyFile, *};
 
     const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
@@ -205,6 +230,58 @@ mod tests {
         assert_eq!(STANDARD.encode(key.bytes()), "ZVQOSk+eGXelBmLT/Wyym3vgYNILa+YEHUNeBXwv7l0=");
     }
 
+    #[test]
+    fn fingerprint_is_no_part_of_the_key() {
+        let keys = MasterKeys::parse(KEY.to_owned()).unwrap();
+
+        // Computed with another implementation of HKDF.
+        assert_eq!(keys.fingerprint(1), Some("9067cc663874ccda"));
+        assert_eq!(keys.fingerprint(2), None);
+    }
+
+    #[test]
+    fn next_key_gets_the_next_number_and_none_is_there_twice() {
+        const OTHER: &str = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
+        let keys = |next: String| MasterKeys::parse(format!("4 {KEY}")).unwrap().with_next(next);
+        let numbers = |next: String| keys(next).unwrap().numbers().collect::<Vec<_>>();
+
+        assert_eq!(numbers(OTHER.to_owned()), [4, 5]);
+        assert_eq!(numbers(format!("9 {OTHER}")), [4, 9]);
+        assert_eq!(numbers(KEY.to_owned()), [4]);
+        assert!(matches!(
+            keys(format!("4 {OTHER}")),
+            Err(MasterKeyError::NotNext { number: 4, next: 5 })
+        ));
+        assert!(matches!(keys("x".to_owned()), Err(MasterKeyError::BadLine(1))));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn key_is_added_to_a_file_whole_or_not_at_all() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = std::env::temp_dir().join(format!("tranche-adding-{}", std::process::id()));
+        drop(fs::remove_dir_all(&folder));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("master.key");
+        MasterKeys::create(&path).unwrap();
+        fs::write(&path, format!("# mine\n2 {KEY}")).unwrap();
+        // Left by somebody who was killed.
+        fs::write(folder.join("master.key.new"), "half a li").unwrap();
+
+        let file = MasterKeyFile::take(&path).unwrap();
+        assert!(matches!(MasterKeyFile::take(&path), Err(MasterKeyError::Changing(_))));
+        assert_eq!(file.add(0).unwrap().numbers().collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(file.add(7).unwrap().numbers().collect::<Vec<_>>(), [2, 3, 8]);
+        drop(file);
+
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with(&format!("# mine\n2 {KEY}\n3 ")), "{text}");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(!folder.join("master.key.new").exists());
+        drop(MasterKeyFile::take(&path).unwrap());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
     #[cfg(unix)]
     #[test]
     fn file_that_others_read_is_refused() {
@@ -218,8 +295,6 @@ mod tests {
 
         assert_eq!(keys.current(), 1);
         assert!(matches!(MasterKeys::create(&path), Err(MasterKeyError::File { .. })));
-        assert_eq!(MasterKeys::add(&path).unwrap().current(), 2);
-        assert_eq!(MasterKeys::read(&path).unwrap().current(), 2);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         let error = MasterKeys::read(&path).unwrap_err();
         assert!(matches!(error, MasterKeyError::OpenToOthers { mode: 0o640, .. }), "{error}");

@@ -122,6 +122,13 @@ impl Store {
         Ok(tx.commit().await.map_err(StoreError::from)?)
     }
 
+    /// The numbers of all master keys that this database ever saw.
+    pub async fn master_key_numbers(&self) -> Result<Vec<u32>, StoreError> {
+        let all = Statement::new("SELECT kek FROM master_keys ORDER BY kek");
+        let rows = self.read.rows("master_keys", all).await?;
+        rows.into_iter().map(|mut row| row.id()).collect()
+    }
+
     /// Says whether these are the master keys of this database: each is the one that had its number
     /// before, and none is missing that something is sealed with. Do this at each start.
     pub async fn check_master_keys(

@@ -53,15 +53,17 @@ async fn number_of_a_row_that_went_may_come_again() {
     }
     let before = NOW.plus(Millis::from_secs(9));
 
+    let both = [1, 2].map(AccountId::new);
+
     // The last rows of all are among them.
-    assert_eq!(store.retain(Retention { before, keep: 0 }).await, Ok(5));
+    assert_eq!(store.retain(&both, Retention { before, keep: 0 }).await, Ok(10));
     assert_eq!(bench.raw().await.texts(NOTED).await, ["0 of 0"]);
     commit(&store, 2).await;
     commit(&store, 1).await;
 
     assert_eq!(journal(&store, 1, 0).await, [3]);
     assert_eq!(journal(&store, 2, 0).await, [4]);
-    assert_eq!(store.retain(Retention { before, keep: 1 }).await, Ok(0));
+    assert_eq!(store.retain(&both, Retention { before, keep: 1 }).await, Ok(0));
     assert_eq!(bench.raw().await.texts(NOTED).await, ["2 of 2"]);
     assert_eq!(journal(&store, 1, 0).await, [3]);
     assert_eq!(store.verify().await, Ok(Vec::new()));

@@ -56,6 +56,10 @@ pub(crate) struct ServeTask {
     /// the exchange counts requests by address
     #[arg(long, value_name = "NAME", env = "TRANCHE_EGRESS", default_value = "default")]
     pub(crate) egress: String,
+    /// How long the journal is kept, and with it the intents of orders: 30d, 12h, or `forever` (also 0).
+    /// Fills, deals, commands and what bots stand at stay in any case [default: 30d]
+    #[arg(long, value_name = "TIME", env = "TRANCHE_KEEP_JOURNAL")]
+    pub(crate) keep_journal: Option<String>,
     /// Where /livez, /readyz, /status and /metrics are answered; a loopback address
     #[arg(long, value_name = "ADDRESS", env = "TRANCHE_HEALTH")]
     pub(crate) health: Option<SocketAddr>,
@@ -312,6 +316,34 @@ impl From<LevelName> for KillLevel {
             LevelName::CloseAll => Self::CloseAll,
         }
     }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tranche key list
+  tranche key rotate
+
+The master key is the file master.key in the folder, or comes from TRANCHE_MASTER_KEY; then a new one is \
+given in TRANCHE_MASTER_KEY_NEXT. A rotation may be killed at any moment: everything still opens, and the \
+next one goes on. Bots trade meanwhile. No key is ever shown; fingerprints tell them apart.")]
+pub(crate) struct KeyTask {
+    #[command(subcommand)]
+    pub(crate) what: KeyWhat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyWhat {
+    /// All master keys, by fingerprint, and how many exchange keys each seals
+    List {
+        #[command(flatten)]
+        look: LookOptions,
+    },
+    /// Make a new master key beside the old one, and seal every exchange key anew
+    Rotate {
+        #[command(flatten)]
+        look: LookOptions,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -12,7 +12,9 @@ use tranche_model::{
     ids::{AccountId, UserId},
     money::Amount,
 };
-use tranche_store::{Account, Identity, MasterKeys, Secret};
+use tranche_store::{
+    Account, CredentialId, Identity, MasterKeys, OpenCredential, Secret, VaultError,
+};
 use tranche_trading::event::{self, Timing};
 use tranche_venue::{
     secret::{ApiKey, ApiSecret, Credentials},
@@ -37,6 +39,8 @@ pub(super) struct Accounts {
     owned: BTreeSet<AccountId>,
     /// Those of them that a restored backup keeps from sending anything.
     held: BTreeSet<AccountId>,
+    /// Those whose key does not open, each told once.
+    shut: BTreeSet<AccountId>,
     fees: Fees,
 }
 
@@ -61,8 +65,10 @@ impl Accounts {
         if !known.iter().any(|account| account.is_paper || account.name == FIRST) {
             steer::add_account(&ground, steer::paper_account(FIRST, venue.name(), &ground)).await?;
         }
-        let (owned, held) = (BTreeSet::new(), BTreeSet::new());
-        Ok(Self { ground, paper, venue, terms, identity, keys, owned, held, fees: Fees::default() })
+        let none = BTreeSet::<AccountId>::new;
+        let (owned, held, shut) = (none(), none(), none());
+        let fees = Fees::default();
+        Ok(Self { ground, paper, venue, terms, identity, keys, owned, held, shut, fees })
     }
 
     /// Hands the engine every account that it does not have.
@@ -85,6 +91,7 @@ impl Accounts {
             }
             match self.door(&account).await {
                 Ok(venue) => {
+                    self.shut.remove(&account.account);
                     self.learn_fees(&account, &*venue).await;
                     let is_held = held.contains(&account.account);
                     if is_held {
@@ -94,7 +101,11 @@ impl Accounts {
                     owning.push(Owning { account, settings, venue, is_held });
                 }
                 Err(error) => {
-                    tracing::error!(account = account.name, "cannot be traded for: {error:#}");
+                    // It is tried again: the file with its master key may be on its way.
+                    self.owned.remove(&account.account);
+                    if self.shut.insert(account.account) {
+                        tracing::error!(account = account.name, "cannot be traded for: {error:#}");
+                    }
                 }
             }
         }
@@ -152,7 +163,13 @@ impl Accounts {
                 continue;
             }
             let before = self.settings(&account);
-            let door = self.door(&account).await?;
+            let door = match self.door(&account).await {
+                Ok(door) => door,
+                Err(error) => {
+                    self.fees.failed(self.venue.now());
+                    return Err(error);
+                }
+            };
             self.learn_fees(&account, &*door).await;
             let settings = self.settings(&account);
             if settings.fees != before.fees {
@@ -203,12 +220,12 @@ impl Accounts {
         Ok(())
     }
 
-    async fn door(&self, account: &Account) -> Result<Box<dyn VenueAccount>> {
+    async fn door(&mut self, account: &Account) -> Result<Box<dyn VenueAccount>> {
         let Some(credential) = account.credential else {
             let fees = (self.terms.fees, self.terms.fee_asset);
             return Ok(self.paper.open(account.account, fees, self.purse())?);
         };
-        let open = self.ground.store.open_credential(&self.keys, credential).await?;
+        let open = self.open(credential).await?;
         let field = |name: &str| {
             let secret = open.field(name);
             secret.ok_or_else(|| anyhow!("the sealed key has no {name}")).map(Secret::expose)
@@ -219,6 +236,20 @@ impl Accounts {
             secret: ApiSecret::new(field("secret")?.to_owned())?,
         };
         Ok(self.venue.account(credentials, self.identity.installation)?)
+    }
+
+    /// Who changed the master key meanwhile left the new one where this process found the old one.
+    async fn open(&mut self, credential: CredentialId) -> Result<OpenCredential> {
+        let store = &self.ground.store;
+        match store.open_credential(&self.keys, credential).await {
+            Err(VaultError::NoMasterKey(_)) => {}
+            outcome => return Ok(outcome?),
+        }
+        let keys = self.ground.master_keys()?;
+        store.check_master_keys(&keys, self.ground.now()).await?;
+        tracing::info!(number = keys.current(), "the master key was changed");
+        self.keys = keys;
+        Ok(store.open_credential(&self.keys, credential).await?)
     }
 
     fn purse(&self) -> Vec<Balance> {

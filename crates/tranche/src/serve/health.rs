@@ -28,6 +28,7 @@ use tranche_trading::{
     bot::Lane,
 };
 
+use super::retention::Retained;
 use crate::runtime;
 
 /// A loop that does not answer within this is stuck.
@@ -61,6 +62,7 @@ struct Asked {
     engine: Handle,
     venue: &'static str,
     store: Arc<Store>,
+    retained: Arc<Retained>,
     /// When the database was written to last for whoever asked, and whether it could be.
     probed: Mutex<Option<(Instant, bool)>>,
 }
@@ -127,9 +129,15 @@ impl Served {
     }
 
     /// The engine has begun.
-    pub(super) fn began(&self, engine: Handle, venue: &'static str, store: Arc<Store>) {
+    pub(super) fn began(
+        &self,
+        engine: Handle,
+        venue: &'static str,
+        store: Arc<Store>,
+        retained: Arc<Retained>,
+    ) {
         // It begins once.
-        drop(self.engine.set(Asked { engine, venue, store, probed: Mutex::default() }));
+        drop(self.engine.set(Asked { engine, venue, store, retained, probed: Mutex::default() }));
     }
 }
 
@@ -173,7 +181,7 @@ async fn connection(stream: TcpStream, asked: Arc<OnceLock<Asked>>) {
 }
 
 async fn answer(path: &str, asked: Option<&Asked>) -> Response<Full<Bytes>> {
-    let Some(asked @ Asked { engine, venue, .. }) = asked else {
+    let Some(asked @ Asked { engine, venue, retained, .. }) = asked else {
         return match path {
             "/livez" => text(StatusCode::OK, "alive\n".to_owned()),
             _ => text(StatusCode::SERVICE_UNAVAILABLE, STARTING.to_owned()),
@@ -194,7 +202,7 @@ async fn answer(path: &str, asked: Option<&Asked>) -> Response<Full<Bytes>> {
             Ok(json) => text(StatusCode::OK, json + "\n"),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
         },
-        "/metrics" => match metrics(&status, &running) {
+        "/metrics" => match metrics(&status, &running, retained) {
             Ok(metrics) => text(StatusCode::OK, metrics),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
         },
@@ -234,10 +242,10 @@ fn standing(account: &Account) -> Standing {
 }
 
 /// Prometheus text, version 0.0.4.
-fn metrics(status: &Status, running: &Running) -> Result<String, fmt::Error> {
+fn metrics(status: &Status, running: &Running, retained: &Retained) -> Result<String, fmt::Error> {
     let mut text = String::new();
     let sum = |of: fn(&Standing) -> usize| status.accounts.iter().map(of).sum::<usize>();
-    let figures: [(&str, &str, u64); 17] = [
+    let figures: [(&str, &str, u64); 19] = [
         ("ticks_total", "counter", running.ticks),
         ("commits_total", "counter", running.commits),
         ("commits_failed_total", "counter", running.commits_failed),
@@ -251,6 +259,8 @@ fn metrics(status: &Status, running: &Running) -> Result<String, fmt::Error> {
         ("leases_lost_total", "counter", running.leases_lost),
         ("fees_unvalued_total", "counter", running.fees_unvalued),
         ("weight_used", "gauge", running.weight_used),
+        ("journal_rows_removed_total", "counter", retained.rows()),
+        ("journal_cleaned_timestamp_seconds", "gauge", retained.done_at()),
         ("accounts_owned", "gauge", running.owned.into()),
         ("bots", "gauge", count(sum(|account| account.bots))),
         ("deals_open", "gauge", count(sum(|account| account.deals))),

@@ -21,7 +21,10 @@ use tranche_trading::{
     why::WhyRecord,
 };
 
-use super::{story, told::Told};
+use super::{
+    story::{self, Story},
+    told::Told,
+};
 use crate::{console, ground::Ground, serve::fee_words};
 
 /// A bot that a command will make.
@@ -91,6 +94,7 @@ pub(super) async fn account(
             })),
             "in_quarantine": is_held,
             "bots": state.bots.keys().map(|bot| bot.get()).collect::<Vec<_>>(), "log": log,
+            "log_since": story.since.map(|since| since.to_string()),
         });
         console::say(&line.to_string())?;
         return Ok(ExitCode::SUCCESS);
@@ -178,7 +182,8 @@ pub(super) async fn bot(
             "version": row.version, "state": standing,
             "deals": deals, "profit": bot.map(|bot| bot.head.profit.to_string()),
             "deals_closed": bot.map_or(0, |bot| bot.head.deals_closed),
-            "log": lines(&state, &story), "config": row.config,
+            "log": lines(&state, &story), "log_since": story.since.map(|since| since.to_string()),
+            "config": row.config,
         });
         console::say(&line.to_string())?;
         return Ok(ExitCode::SUCCESS);
@@ -264,7 +269,7 @@ fn open_deal(state: &State, lane: &Lane) -> Option<Value> {
     }))
 }
 
-fn lines(state: &State, story: &[WhyRecord]) -> Vec<String> {
+fn lines(state: &State, story: &Story) -> Vec<String> {
     let line = |record: &WhyRecord| {
         let at = record.at.to_string();
         let bot = record.bot.map(|bot| format!(" bot {bot}")).unwrap_or_default();
@@ -272,10 +277,13 @@ fn lines(state: &State, story: &[WhyRecord]) -> Vec<String> {
         let pair = record.instrument.map(|pair| format!(" {}", state.pair(pair)));
         format!("{at}{bot}{deal}{}: {}", pair.unwrap_or_default(), record.why)
     };
-    story.iter().map(line).collect()
+    story.decisions.iter().map(line).collect()
 }
 
-fn tell(state: &State, story: &[WhyRecord]) -> Result<ExitCode> {
+fn tell(state: &State, story: &Story) -> Result<ExitCode> {
+    if let Some(since) = story.since {
+        console::say(&format!("why         told since {since}; what is older was let go"))?;
+    }
     for line in lines(state, story) {
         console::say(&line)?;
     }
@@ -283,7 +291,7 @@ fn tell(state: &State, story: &[WhyRecord]) -> Result<ExitCode> {
 }
 
 /// One line of JSON, or a table.
-fn print(rows: &[Value], is_json: bool, columns: &[&str]) -> Result<ExitCode> {
+pub(crate) fn print(rows: &[Value], is_json: bool, columns: &[&str]) -> Result<ExitCode> {
     if is_json {
         console::say(&Value::from(rows).to_string())?;
         return Ok(ExitCode::SUCCESS);

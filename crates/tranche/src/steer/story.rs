@@ -1,7 +1,10 @@
 //! Why an account did what it did, out of its journal.
 
 use anyhow::Result;
-use tranche_model::ids::{AccountId, BotId, Seq};
+use tranche_model::{
+    ids::{AccountId, BotId, Seq},
+    time::Timestamp,
+};
 use tranche_trading::{codec, why::WhyRecord};
 
 use crate::ground::Ground;
@@ -10,8 +13,27 @@ use crate::ground::Ground;
 const CHUNK: u32 = 500;
 const ENTRIES_MAX: u64 = 50_000;
 
-/// The last decisions, oldest first: a bot's, or all of the account.
+/// The last decisions, oldest first, and since when there are any.
+#[derive(Debug, Default)]
+pub(super) struct Story {
+    pub(super) decisions: Vec<WhyRecord>,
+    /// Said when fewer were found than were asked for, because older ones were let go.
+    pub(super) since: Option<Timestamp>,
+}
+
+/// A bot's, or all of the account.
 pub(super) async fn last(
+    ground: &Ground,
+    account: AccountId,
+    (bot, count): (Option<BotId>, usize),
+) -> Result<Story> {
+    let decisions = decisions(ground, account, (bot, count)).await?;
+    let is_cut = decisions.len() < count;
+    let since = if is_cut { ground.store.remembers_since(account).await? } else { None };
+    Ok(Story { decisions, since })
+}
+
+async fn decisions(
     ground: &Ground,
     account: AccountId,
     (bot, count): (Option<BotId>, usize),

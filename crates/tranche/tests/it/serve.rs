@@ -3,7 +3,9 @@
 mod accounts;
 mod database;
 mod health;
+mod keys;
 mod pairs;
+mod retention;
 mod steer;
 
 use std::{
@@ -31,6 +33,7 @@ fn what_is_wrong_at_the_start_is_said() {
     let serve = |flags: &str| place.run(&format!("serve --data-dir data {flags}"));
 
     serve("--health 0.0.0.0:9020").refuses(&["health", "not of this machine alone"]);
+    serve("--keep-journal 5m").refuses(&["keep-journal: 5m", "1h or more"]);
     serve("--lease 1s").refuses(&["lease: 1s", "from 6s to 120s"]);
     serve("--database mysql://x").refuses(&["not a database", "sqlite:"]);
     serve("--rest http://127.0.0.1:1").refuses(&["--rest without --market-socket"]);
