@@ -12,7 +12,7 @@ mod faults;
 
 /// Worlds that failed once, each with what it showed. They stay; a plan that is drawn otherwise makes
 /// other worlds of them, so what they showed has a test of its own, too.
-const FOUND: [(u64, u32, Option<Fault>, &str); 7] = [
+const FOUND: [(u64, u32, Option<Fault>, &str); 8] = [
     (2, 4, Some(Fault::WrongTransientStatus), "a reading that said cancelled once was believed"),
     (94, 12, None, "a push that said cancelled was believed while a cancel was under way"),
     (3, 12, None, "the same, told again by an old session"),
@@ -24,6 +24,7 @@ const FOUND: [(u64, u32, Option<Fault>, &str); 7] = [
         None,
         "an order had just been wanted when all was looked at: the check was wrong",
     ),
+    (30_005_724, 36, None, "the same, at the end of an episode"),
     (100, 36, None, "a step became coarser while nobody was there: the take profit stayed"),
 ];
 

@@ -46,8 +46,9 @@ impl Account {
                 if order.stage == Stage::Open {
                     missing.push(Read::Order(order.client_id, lane.instrument));
                 }
-                if let Some(evidence) = order.evidence_mut() {
-                    evidence.unlisted |= evidence.counts(asked_at);
+                let evidence = order.evidence_mut();
+                if evidence.is_some_and(|known| known.note(asked_at, |known| &mut known.unlisted)) {
+                    missing.push(Read::Order(order.client_id, lane.instrument));
                 }
             }
         }

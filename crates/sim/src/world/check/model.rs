@@ -125,9 +125,8 @@ pub fn always(view: &View<'_>) -> Checked {
     Ok(())
 }
 
-/// What must be true soon after the last fault: the account trades, and no order is in doubt, but for one
-/// that was wanted just now and may still leave. What nobody told us of is found later, by the next
-/// reading of everything.
+/// What must be true soon after the last fault: the account trades, and no order is in doubt. What
+/// nobody told us of is found later, by the next reading of everything.
 pub fn soon(view: &View<'_>) -> Checked {
     let account = view.account;
     hold(account.desk.state == AccountState::Ready, "I-23", || {
@@ -136,9 +135,7 @@ pub fn soon(view: &View<'_>) -> Checked {
     for bot in account.bots.values() {
         for (slot, order) in bot.lanes.iter().flat_map(Lane::orders) {
             let is_sure = matches!(order.stage, Stage::Open | Stage::Ended(_));
-            let until = order.send_by.plus(view.clock_error);
-            let is_leaving = order.stage == Stage::Intent && view.now <= until;
-            hold(is_sure || is_leaving, "I-23", || {
+            hold(is_sure, "I-23", || {
                 format!(
                     "bot {} {slot}: {order:?} is in doubt long after the last fault",
                     bot.head.id
