@@ -43,11 +43,11 @@ impl Account {
                 if listed.contains(&order.client_id) {
                     continue;
                 }
-                if order.stage == Stage::Open {
-                    missing.push(Read::Order(order.client_id, lane.instrument));
-                }
+                let is_open = order.stage == Stage::Open;
                 let evidence = order.evidence_mut();
-                if evidence.is_some_and(|known| known.note(asked_at, |known| &mut known.unlisted)) {
+                let is_last =
+                    evidence.is_some_and(|known| known.note(asked_at, |known| &mut known.unlisted));
+                if is_open || is_last {
                     missing.push(Read::Order(order.client_id, lane.instrument));
                 }
             }
