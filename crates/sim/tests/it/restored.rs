@@ -3,7 +3,7 @@
 use tranche_model::{
     client_order_id::{ClientOrderId, OrderKey},
     ids::{DealNo, Generation, Incarnation, Slot},
-    money::Qty,
+    money::{Qty, Quote},
     order::{OrderKind, OrderRequest, Side, TimeInForce},
     record::{Call, DealRow, PrivateEvent, Reply},
     time::{Millis, Timestamp},
@@ -147,6 +147,32 @@ fn coins_that_the_copy_did_not_know_of_are_held_for_their_profit() {
 }
 
 #[test]
+fn a_deal_is_not_over_while_an_order_that_the_copy_forgot_may_still_buy() {
+    let mut scene = Scene::new();
+    let copy = resumed_behind_the_copy(&mut scene);
+    // Open orders, balances, executions and the order itself are asked for before it is taken back.
+    scene.next_call(5, CallFault::LoseRequest);
+    put_back(&mut scene, copy);
+    assert_eq!(scene.open().len(), 2);
+
+    // Meanwhile the take profit sells everything, and then the order buys.
+    scene.tick(A, "103");
+    scene.tick(A, "98.9");
+    assert_eq!(scene.ended(), Vec::<String>::new());
+    assert!(scene.deal(BOT).position.held().unwrap().is_positive());
+    scene.minutes(A, "98.9", 2);
+    scene.tick(A, "103");
+    scene.wait(3);
+
+    let row = only_deal(&scene);
+    let trades = scene.driver.exchange.trades(OURS, A, Timestamp::MIN);
+    let bought = trades.iter().filter(|trade| trade.side == Side::Buy);
+    let spent = bought.fold(Quote::ZERO, |sum, trade| sum.plus(trade.quote).unwrap());
+    assert_eq!((trades.len(), row.bought), (4, spent));
+    books::quiet(&scene.driver, OURS).unwrap();
+}
+
+#[test]
 fn an_order_of_a_forgotten_deal_is_taken_back_although_cancels_are_lost() {
     let mut scene = Scene::new();
     let copy = entering(&mut scene);
@@ -276,6 +302,19 @@ fn bought_behind_the_take_profit(scene: &mut Scene) -> Memory {
     scene.tick(A, "102.5");
     scene.tick(A, "100");
     scene.minutes(A, "100", 1);
+    copy
+}
+
+/// A copy from while entries were paused. Later they are resumed, and a safety order rests of which it does
+/// not know.
+fn resumed_behind_the_copy(scene: &mut Scene) -> Memory {
+    scene.create(BOT, one_deal());
+    scene.tick(A, "100");
+    scene.command(CommandBody::PauseEntries { scope: Scope::Account }).unwrap();
+    scene.wait(3);
+    let copy = copy_of(scene);
+    scene.command(CommandBody::Resume { scope: Scope::Account }).unwrap();
+    scene.wait(3);
     copy
 }
 

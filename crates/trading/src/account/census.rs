@@ -80,7 +80,7 @@ impl Account {
     ) -> Result<(), StepError> {
         let (client_id, instrument) = (report.client_id, report.instrument);
         if report.status.is_terminal() && matches!(reading, Reading::Queried | Reading::Asked) {
-            self.desk.strays.gone(client_id);
+            self.stray_ended(client_id, world)?;
         }
         if report.status.is_terminal() || (reading == Reading::Pushed && self.is_past(client_id)) {
             return Ok(());
@@ -88,6 +88,9 @@ impl Account {
         if matches!(reading, Reading::Pushed | Reading::Listed) {
             if reading == Reading::Listed && self.desk.strays.hurry(client_id, world.now) {
                 return Ok(());
+            }
+            if self.lane_of(&client_id.key()).is_some() && !self.is_past(client_id) {
+                self.desk.strays.suspect(client_id, instrument);
             }
             self.desk.reads.want(Read::Order(client_id, instrument), world.now, world.now);
             return Ok(());
@@ -142,6 +145,7 @@ impl Account {
         order.report(report, Word::Reply);
         turn.lane.seat_mut(named.slot).generation = Some(named.generation);
         turn.seat_order(named.slot, order)?;
+        turn.desk.strays.gone(report.client_id);
         let since = turn.lane.deal.as_ref().map_or(world.now, |deal| deal.opened_at);
         let since = since.minus(TRADES_MARGIN);
         turn.desk.reads.want(Read::Trades(report.instrument), world.now, since);

@@ -15,7 +15,7 @@ use tranche_model::{
 };
 
 use super::{
-    Account, FORGOTTEN_MOST, World,
+    Account, World,
     late::may_be_over,
     reads::Read,
     turn::{TRADES_MARGIN, Turn},
@@ -75,9 +75,7 @@ impl Turn<'_> {
     /// former owner held back from its end, and for one from before a backup took the place of the store.
     pub(super) fn want_doubtful(&mut self) {
         self.want_orders(|order, _| !may_rest(order));
-        let Some(deal) = &self.lane.deal else { return };
-        let may_have_forgotten = deal.no.get().saturating_add(FORGOTTEN_MOST);
-        if may_be_over(self.lane) || may_have_forgotten < self.head.next_deal.get() {
+        if may_be_over(self.lane) || self.may_have_forgotten() {
             self.want_trades(self.lane.trades_read_to);
         }
     }
@@ -115,7 +113,7 @@ impl Turn<'_> {
     }
 
     /// Asks for the executions since then. While everything is compared, the account waits for them.
-    fn want_trades(&mut self, since: Timestamp) {
+    pub(super) fn want_trades(&mut self, since: Timestamp) {
         let read = Read::Trades(self.lane.instrument);
         self.desk.reads.want(read, self.world.now, since.minus(TRADES_MARGIN));
         if !self.desk.awaited.is_empty() {

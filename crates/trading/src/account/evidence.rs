@@ -191,15 +191,27 @@ impl Account {
             // Meanwhile it was wanted anew: the answer is from before what is to be learned.
             return Ok(());
         }
-        if !self.desk.awaited.remove(&read) {
+        let is_of_stray = match read {
+            Read::Trades(instrument) => self.desk.strays.trades_read(instrument),
+            Read::OpenOrders | Read::Balances | Read::Highs(..) | Read::Order(..) => false,
+        };
+        if !self.desk.awaited.remove(&read) && !is_of_stray {
             return Ok(());
         }
         if self.desk.awaited.is_empty() {
             // An empty tree keeps a node for eleven questions.
             self.desk.awaited = BTreeSet::new();
         }
-        if let Read::Trades(instrument) = read {
-            self.catch_up(instrument, BTreeSet::new(), world, out)?;
+        match read {
+            Read::Trades(instrument) if is_of_stray => {
+                let held = self.lanes_on(instrument).into_iter().collect();
+                self.catch_up(Some(instrument), held, world, out)?;
+            }
+            Read::Trades(instrument) => {
+                self.catch_up(Some(instrument), BTreeSet::new(), world, out)?;
+            }
+            Read::OpenOrders => self.catch_up(None, BTreeSet::new(), world, out)?,
+            Read::Balances | Read::Highs(..) | Read::Order(..) => {}
         }
         self.ready_when_read(world, out)
     }
@@ -212,8 +224,7 @@ impl Account {
         out: &mut Effects,
     ) -> Result<(), StepError> {
         let Some((key, slot)) = self.seat_of(id) else {
-            self.desk.strays.gone(id);
-            return Ok(());
+            return self.stray_ended(id, world);
         };
         let timing = self.desk.settings.timing;
         let Some(mut turn) = self.turn(key, world)? else { return Ok(()) };

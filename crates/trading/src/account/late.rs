@@ -13,7 +13,7 @@ use tranche_model::{
     record::FillRow,
 };
 
-use super::{Account, AccountState, World, note, reads::Read, turn::Turn};
+use super::{Account, AccountState, FORGOTTEN_MOST, World, note, reads::Read, turn::Turn};
 use crate::{
     bot::Lane,
     dca::{Deal, Fact},
@@ -41,7 +41,7 @@ impl Account {
         if is_waited_for {
             self.desk.end_lookups(fill.instrument);
             self.note_read(fill.instrument);
-            self.catch_up(fill.instrument, touched, world, out)?;
+            self.catch_up(Some(fill.instrument), touched, world, out)?;
             return self.ready_when_read(world, out);
         }
         for key in touched {
@@ -98,16 +98,17 @@ impl Account {
         }
     }
 
-    /// Executions on the instrument were being read, and deals on it waited for them.
+    /// Something was being read that concerns the instrument, or all of them, and deals waited for it.
     pub(super) fn catch_up(
         &mut self,
-        instrument: InstrumentId,
+        instrument: Option<InstrumentId>,
         mut lanes: BTreeSet<LaneKey>,
         world: &World<'_>,
         out: &mut Effects,
     ) -> Result<(), StepError> {
         let may_be_over = |key: &LaneKey| self.lane(*key).is_some_and(may_be_over);
-        lanes.extend(self.lanes_on(instrument).into_iter().filter(may_be_over));
+        let concerned = instrument.map_or_else(|| self.all_lanes(), |id| self.lanes_on(id));
+        lanes.extend(concerned.into_iter().filter(may_be_over));
         for key in lanes {
             if let Some(mut turn) = self.turn(key, world)? {
                 turn.catch_up(out)?;
@@ -138,10 +139,21 @@ pub(super) fn may_be_over(lane: &Lane) -> bool {
 }
 
 impl Turn<'_> {
-    /// Whether executions on the instrument are being read or looked up.
+    /// Whether executions on the instrument are being read or looked up, or an order of the deal may be left
+    /// that still trades.
     pub(super) fn is_reading(&self) -> bool {
-        let instrument = self.lane.instrument;
-        self.desk.awaited.contains(&Read::Trades(instrument)) || self.desk.is_looking_up(instrument)
+        let (instrument, awaited) = (self.lane.instrument, &self.desk.awaited);
+        awaited.contains(&Read::Trades(instrument))
+            || self.desk.is_looking_up(instrument)
+            || self.has_strays()
+            || (awaited.contains(&Read::OpenOrders) && self.may_have_forgotten())
+    }
+
+    /// Whether the store may be an older copy of itself, made while the deal was open.
+    pub(super) fn may_have_forgotten(&self) -> bool {
+        let beyond = |deal: &Deal| deal.no.get().saturating_add(FORGOTTEN_MOST);
+        let beyond = self.lane.deal.as_ref().map(beyond);
+        beyond.is_some_and(|beyond| beyond < self.head.next_deal.get())
     }
 
     /// Judges what could not be judged while executions were being read.

@@ -232,11 +232,17 @@ impl<'a> Turn<'a> {
         let of_account = self.desk.entries();
         if self.head.entries_paused {
             Entries::Withdrawn
-        } else if self.is_unread() && of_account == Entries::Allowed {
+        } else if (self.is_unread() || self.has_strays()) && of_account == Entries::Allowed {
             Entries::Frozen
         } else {
             of_account
         }
+    }
+
+    /// Whether an order of the deal may rest at the venue that no slot holds.
+    pub(super) fn has_strays(&self) -> bool {
+        let of_deal = |deal: &Deal| self.desk.strays.are_of(self.key.bot, deal.no);
+        self.lane.deal.as_ref().is_some_and(of_deal)
     }
 
     /// Whether the venue refuses to tell what was traded on the instrument.
