@@ -144,10 +144,16 @@ impl Engine {
             if is_held || !lease.is_held() {
                 return answered(Report::bare(Outcome::NotSent), true);
             }
-            if let Call::Place { request, .. } = call {
-                tracing::info!(%account, order = %request.client_id, "order sent");
+            let order = if let Call::Place { request, .. } = call { Some(request) } else { None };
+            if let Some(order) = &order {
+                tracing::info!(%account, order = %order.client_id, "order is sent");
             }
-            answered(venue.call(call).await, false)
+            let report = venue.call(call).await;
+            // Whoever was stopped between the two finds that it is too late for it.
+            if let Some(order) = order.filter(|_| report.outcome == Outcome::NotSent) {
+                tracing::info!(%account, order = %order.client_id, "order was held back");
+            }
+            answered(report, false)
         };
         let dead = answered(Report::bare(Outcome::Unknown), false);
         tasks::deliver("call", self.answers.into.clone(), work, dead);

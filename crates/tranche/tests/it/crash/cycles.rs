@@ -16,7 +16,7 @@ use super::{
     audit,
     dice::Dice,
     plan::{Fault, Faults},
-    process::{Process, size},
+    process::{self, Process, size},
     tally::{Deed, Finding, Kind},
     world::World,
 };
@@ -118,7 +118,7 @@ fn trade(world: &World, process: &Process, dice: &mut Dice) {
     if world.database.is_some() {
         world.until_owner(process.id(), TAKEOVER_WITHIN);
     }
-    let _sent = process.wait_for("order sent", FIRST_ORDER_WITHIN);
+    let _sent = process.wait_for(process::ORDER_SENT, FIRST_ORDER_WITHIN);
     thread::sleep(Duration::from_millis(dice.below(500)));
 }
 
@@ -157,10 +157,10 @@ pub(crate) fn take_over(world: &mut World, first: Process) -> Process {
     let intents = world.intents();
     world.until_intents_above(intents, GOES_ON_WITHIN);
 
-    let sent = first.log().matches("order sent").count();
+    let sent = first.orders_sent();
     let said = first.wait_for_more("the lease is over", SAYS_SO_WITHIN, || first.send("-CONT"));
     assert!(said, "the first one has to notice: {}", first.log());
-    assert_eq!(first.log().matches("order sent").count(), sent);
+    first.sends_no_more_than(sent);
     world.tally.add(Deed::Takeovers);
     bury(world, first);
     second

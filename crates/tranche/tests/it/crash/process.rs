@@ -14,7 +14,12 @@ use serde_json::Value;
 
 use crate::{patience::Patience, server::send};
 
+/// What it says right before it sends an order.
+pub(super) const ORDER_SENT: &str = "order is sent";
+const HELD_BACK: &str = "order was held back";
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Between the two lines there is a look at the clock.
+const HELD_BACK_WITHIN: Duration = Duration::from_secs(10);
 
 /// Ended with this.
 pub(crate) struct Process {
@@ -81,6 +86,21 @@ impl Process {
             thread::sleep(LOOK_EVERY);
         }
         true
+    }
+
+    /// Those that it held back at the last moment are none.
+    pub(super) fn orders_sent(&self) -> usize {
+        let log = self.log();
+        log.matches(ORDER_SENT).count().saturating_sub(log.matches(HELD_BACK).count())
+    }
+
+    /// Stopped right before it sends, it looks once more whether it still may, and says what it held back.
+    pub(super) fn sends_no_more_than(&self, count: usize) {
+        let until = Patience::of(HELD_BACK_WITHIN);
+        while count < self.orders_sent() {
+            assert!(until.lasts(), "it sends without a lease: {}", self.log());
+            thread::sleep(LOOK_EVERY);
+        }
     }
 
     pub(crate) fn send(&self, signal: &str) {
