@@ -14,14 +14,14 @@ const USAGE: &str = "usage: cargo xtask crash --cycles N --store sqlite|postgres
   --disks     disks are full and fail; as root on file systems of its own
   --restores  backups of a second to a day take the place of the database
   --seed S    another seed than the usual one
-  --leave L   the exchange allows L times as much as Binance: what is measured is not its patience [100]
+  --leave L   the exchange allows L times as much as Binance [1]
   --jobs J    worlds at the same time; on PostgreSQL most of the time is waiting for leases
 Without --proxy, --pauses, --disks and --restores all four are on; --kills-only switches them off.";
 
 const FAULTS: [&str; 4] = ["proxy", "pauses", "disks", "restores"];
 const KILLS: u64 = 100;
 const BOTS: u64 = 1000;
-const LEAVE: u64 = 100;
+const LEAVE: u64 = 1;
 /// Worlds for each core.
 const JOBS_SQLITE: u64 = 2;
 const JOBS_POSTGRES: u64 = 4;

@@ -1,5 +1,6 @@
 //! `cargo xtask prepare`: what the tests need beside Rust. PostgreSQL and a browser are installed where
-//! that is allowed, else it is said how. Without PostgreSQL tests fail; without a browser one is skipped.
+//! that is allowed, and the tool that tries the rules for alerts is unpacked, else it is said how. Without
+//! PostgreSQL tests fail; without a browser or that tool one is skipped.
 
 use std::{
     fs,
@@ -7,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::steps::say;
+use crate::steps::{root, say};
 
 const DEBIAN: &str = "/etc/debian_version";
 const SERVERS: &str = "/usr/lib/postgresql";
@@ -16,6 +17,10 @@ const SETTINGS: &str = "/etc/postgresql-common/createcluster.conf";
 const NO_SERVER: &str = "create_main_cluster = false\n";
 const POSTGRES: &str = "postgresql";
 const BROWSER: &str = "chromium";
+const RULES: &str = "promtool";
+/// In a folder of its own. Installed, the package would start a server.
+const UNPACK: &str = "apt-get -q download prometheus && dpkg-deb --extract prometheus_*.deb all \
+                      && mv all/usr/bin/promtool . && rm -r all prometheus_*.deb";
 
 /// What has to be done.
 #[derive(Debug, PartialEq, Eq)]
@@ -59,7 +64,9 @@ pub(crate) fn prepare() -> Result<(), String> {
     let has_browser = ["chromium", "chromium-browser", "google-chrome"]
         .into_iter()
         .any(|program| answers(program, &["--version"]));
-    if has_server && has_browser {
+    let tools = root().join("target").join("tools");
+    let has_rules = answers(RULES, &["--version"]) || tools.join(RULES).exists();
+    if has_server && has_browser && has_rules {
         return Ok(());
     }
     let machine = Machine::here();
@@ -68,6 +75,9 @@ pub(crate) fn prepare() -> Result<(), String> {
     }
     if !has_browser && let Err(why) = browser(machine) {
         say(&format!("    the report is not tried in a browser, that test is skipped: {why}"));
+    }
+    if !has_rules && let Err(why) = rules(machine, &tools) {
+        say(&format!("    the rules for alerts are not tried, that test is skipped: {why}"));
     }
     Ok(())
 }
@@ -88,6 +98,21 @@ fn browser(machine: Machine) -> Result<(), String> {
         Plan::Install(prefix) => install(prefix, BROWSER),
         Plan::Tell(how) => Err(how),
     }
+}
+
+fn rules(machine: Machine, tools: &Path) -> Result<(), String> {
+    if !machine.is_debian {
+        return Err("install Prometheus, with `promtool` in the path".to_owned());
+    }
+    say("    unpacking promtool");
+    // What a former attempt left is in the way.
+    drop(fs::remove_dir_all(tools));
+    fs::create_dir_all(tools).map_err(|error| format!("{}: {error}", tools.display()))?;
+    let status = Command::new("sh").args(["-c", UNPACK]).current_dir(tools).status();
+    if status.is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    Err("`apt-get download prometheus` and unpacking it failed".to_owned())
 }
 
 fn keep_from_starting(prefix: &[&str]) -> Result<(), String> {
@@ -156,6 +181,7 @@ mod tests {
 
         assert!(server(machine).unwrap_err().contains("pg_config"));
         assert!(browser(machine).unwrap_err().contains("chromium"));
+        assert!(rules(machine, Path::new("nowhere")).unwrap_err().contains("promtool"));
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! The engine's store in a database.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use tranche_model::{
     ids::{AccountId, CommandId, InstrumentId, TradeId},
@@ -28,10 +32,10 @@ pub struct DatabaseStore {
     lease: Option<Duration>,
     /// The exchange that notes are about.
     venue: &'static str,
+    /// Which of our addresses the exchange sees: nobody can tell that from inside, so it is named.
+    egress: String,
 }
 
-/// All processes of a host share its way out; which one it is, nobody can tell from inside.
-const ADDRESS: &str = "default";
 /// Which limit of the exchange is noted.
 const SPAN: &str = "1M";
 
@@ -43,30 +47,28 @@ impl DatabaseStore {
             Database::Sqlite(_) => None,
             Database::Postgres(_) => Some(Duration::from_millis(lease.ms().into())),
         };
-        Self { inner, lease, venue: "" }
+        Self { inner, lease, venue: "", egress: String::new() }
     }
 
-    /// What is noted is about this exchange.
+    /// What is noted is about this exchange, as it is reached from the address of that name. An exchange
+    /// counts what comes from an address: whoever shares one has to share its name.
     #[must_use]
-    pub const fn about(mut self, venue: &'static str) -> Self {
-        self.venue = venue;
-        self
+    pub fn about(self, venue: &'static str, egress: String) -> Self {
+        Self { venue, egress, ..self }
     }
 
-    /// What was noted of the use of an exchange's limit.
-    pub async fn usage_of(
+    /// What was noted of the use of an exchange's limit, by the name of the address.
+    pub async fn usages_of(
         inner: &database::Store,
         venue: &str,
-    ) -> Result<Option<Usage>, database::StoreError> {
+    ) -> Result<BTreeMap<String, Usage>, database::StoreError> {
         let all = inner.weights().await?;
-        let known = all
-            .into_iter()
-            .find(|row| row.venue == venue && row.address == ADDRESS && row.span == SPAN);
-        Ok(known.map(|row| Usage {
-            began_at: row.began_at,
-            used: row.used,
-            banned_until: row.banned_until,
-        }))
+        let ours = all.into_iter().filter(|row| row.venue == venue && row.span == SPAN);
+        let usage = |row: UsedWeight| {
+            let UsedWeight { address, began_at, used, banned_until, .. } = row;
+            (address, Usage { began_at, used, banned_until })
+        };
+        Ok(ours.map(usage).collect())
     }
 
     fn rows(&self, notes: Notes) -> database::Notes {
@@ -80,7 +82,7 @@ impl DatabaseStore {
             prices.into_iter().map(|(instrument, (price, at))| PriceRow { instrument, price, at });
         let weight = usage.map(|usage| UsedWeight {
             venue: self.venue.to_owned(),
-            address: ADDRESS.to_owned(),
+            address: self.egress.clone(),
             span: SPAN.to_owned(),
             began_at: usage.began_at,
             used: usage.used,
@@ -88,6 +90,24 @@ impl DatabaseStore {
         });
         let venue = self.venue.to_owned();
         database::Notes { balances: balances.collect(), venue, prices: prices.collect(), weight }
+    }
+
+    /// Takes accounts over in few transactions.
+    async fn load_list(
+        &self,
+        accounts: &[AccountId],
+    ) -> Result<Vec<Result<Loaded, StoreError>>, database::StoreError> {
+        let ours = match self.lease {
+            Some(_) => self.inner.lease(accounts).await?,
+            None => accounts.to_vec(),
+        };
+        let mut loaded: BTreeMap<_, _> = self.inner.load_all(&ours).await?.into_iter().collect();
+        let mut answer = |account: &AccountId| match loaded.remove(account) {
+            Some(database::Loaded { epoch, seq, snapshot }) => Ok(Loaded { epoch, seq, snapshot }),
+            None if self.lease.is_some() => Err(StoreError::Held("its lease runs".to_owned())),
+            None => Err(StoreError::NoAccount(*account)),
+        };
+        Ok(accounts.iter().map(&mut answer).collect())
     }
 
     /// One whose bytes are not ours is handed in too: it is refused, with a verdict, as any other.
@@ -109,30 +129,23 @@ impl Store for DatabaseStore {
         })
     }
 
-    fn load(&self, account: AccountId) -> Later<'_, Result<Loaded, StoreError>> {
+    fn load(&self, accounts: Vec<AccountId>) -> Later<'_, Vec<Result<Loaded, StoreError>>> {
         Box::pin(async move {
-            if self.lease.is_some() && self.inner.lease(&[account]).await?.is_empty() {
-                return Err(StoreError::Held("its lease runs".to_owned()));
-            }
-            match self.inner.load(account).await {
-                Ok(database::Loaded { epoch, seq, snapshot }) => {
-                    Ok(Loaded { epoch, seq, snapshot })
-                }
-                Err(database::StoreError::Stale) => {
-                    Err(StoreError::Held("its lease runs".to_owned()))
-                }
-                Err(error) => Err(error.into()),
+            match self.load_list(&accounts).await {
+                Ok(answers) => answers,
+                // What is wrong with one fails all; who asks for each alone next finds which it is.
+                Err(error) => accounts.iter().map(|_| Err(error.clone().into())).collect(),
             }
         })
     }
 
-    fn fill_known(
+    fn fills_known(
         &self,
         account: AccountId,
         instrument: InstrumentId,
-        trade: TradeId,
-    ) -> Later<'_, Result<bool, StoreError>> {
-        Box::pin(async move { Ok(self.inner.fill_known(account, instrument, trade).await?) })
+        trades: Vec<TradeId>,
+    ) -> Later<'_, Result<BTreeSet<TradeId>, StoreError>> {
+        Box::pin(async move { Ok(self.inner.fills_known(account, instrument, &trades).await?) })
     }
 
     fn verdict(
@@ -173,7 +186,9 @@ impl Store for DatabaseStore {
     }
 
     fn usage(&self) -> Later<'_, Result<Option<Usage>, StoreError>> {
-        Box::pin(async move { Ok(Self::usage_of(&self.inner, self.venue).await?) })
+        Box::pin(
+            async move { Ok(Self::usages_of(&self.inner, self.venue).await?.remove(&self.egress)) },
+        )
     }
 }
 

@@ -1,5 +1,7 @@
 //! Paper accounts: the simulated exchange on real prices, behind the same door as a real one.
 
+mod coin;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -7,10 +9,12 @@ use std::{
 
 use tokio::sync::mpsc;
 use tranche_model::{
+    asset::Asset,
     balance::{Balance, FeeAsset, FeeRates},
     candle::Tick,
     ids::{AccountId, InstrumentId},
     instrument::Instrument,
+    money::Price,
     order::OrderRequest,
     record::{Call, Outcome, PrivateEvent, Snapshot},
     time::{Millis, Timestamp},
@@ -23,6 +27,8 @@ use tranche_trading::{
 use tranche_venue::venue::{
     KeyReport, Later, PrivateMessage, ReadError, Report, Venue, VenueAccount,
 };
+
+use self::coin::Coins;
 
 /// How many private messages of an account wait at most. More are a sign that nobody reads: the stream is
 /// told to be lost.
@@ -46,6 +52,7 @@ struct Inner {
     exchange: Exchange,
     forgets_at: Timestamp,
     accounts: BTreeSet<AccountId>,
+    coins: Coins,
     streams: BTreeMap<AccountId, mpsc::Sender<PrivateMessage>>,
     /// For an engine, which takes all news itself and in order; streams only say that they are up.
     news: Option<Vec<(AccountId, PrivateEvent)>>,
@@ -77,6 +84,7 @@ impl Paper {
             exchange,
             forgets_at: Timestamp::MIN,
             accounts: BTreeSet::new(),
+            coins: Coins::new(),
             streams: BTreeMap::new(),
             news: None,
         };
@@ -93,6 +101,11 @@ impl Paper {
         let mut inner = self.locked();
         inner.exchange.add_account(account, fees, fee_asset, purse)?;
         inner.accounts.insert(account);
+        let coin = match fee_asset {
+            FeeAsset::Third(coin) => Some(coin),
+            FeeAsset::Received | FeeAsset::Quote => None,
+        };
+        inner.coins.set(account, coin);
         drop(inner);
         Ok(Box::new(PaperAccount { paper: Arc::clone(self), account, fees }))
     }
@@ -148,6 +161,7 @@ impl Paper {
     /// The market traded.
     pub fn tick(&self, tick: &Tick) {
         let mut inner = self.locked();
+        inner.note_rate(tick);
         inner.exchange.trade(tick);
         inner.forget(tick.at);
         inner.tell();
@@ -162,6 +176,16 @@ impl Paper {
             tracing::error!(symbol = %instrument.symbol, "an instrument stands at another place");
         }
         inner.tell();
+    }
+
+    /// Whether any account pays in a third coin, so that prices of it are wanted.
+    pub(crate) fn pays_in_third_coins(&self) -> bool {
+        !self.locked().coins.is_empty()
+    }
+
+    /// What one unit of a third coin is worth: fees in it are taken at this from now on.
+    pub(crate) fn rate(&self, (coin, quote): (Asset, Asset), price: Price) {
+        self.locked().set_rate((coin, quote), price);
     }
 
     /// From now on an engine takes the news, and hears of a fill before it sees the tick that made it.
@@ -182,6 +206,21 @@ impl Paper {
     /// Whether the account trades here.
     pub(crate) fn has(&self, account: AccountId) -> bool {
         self.locked().accounts.contains(&account)
+    }
+
+    /// The first order on a pair waits a moment for the price of the coin that pays its fee.
+    async fn await_rate(&self, account: AccountId, instrument: InstrumentId) {
+        let lacks = {
+            let inner = self.locked();
+            let symbol = inner.exchange.instruments().get(instrument).map(|it| it.symbol);
+            symbol.and_then(|symbol| inner.coins.lacks(account, symbol))
+        };
+        if let Some(mut wait) = lacks {
+            let pair = wait.pair;
+            if !wait.is_over().await {
+                self.locked().coins.missed(pair);
+            }
+        }
     }
 
     fn call(&self, account: AccountId, call: Call) -> Outcome {
@@ -206,6 +245,34 @@ fn rests(order: &Order) -> bool {
 }
 
 impl Inner {
+    /// The coin that pays may be traded itself.
+    fn note_rate(&mut self, tick: &Tick) {
+        let symbol = self.exchange.instruments().get(tick.instrument).map(|it| it.symbol);
+        if let Some(symbol) = symbol.filter(|symbol| self.coins.has(symbol.base)) {
+            self.set_rate((symbol.base, symbol.quote), tick.price);
+        }
+    }
+
+    fn set_rate(&mut self, (coin, quote): (Asset, Asset), price: Price) {
+        if price.is_positive() {
+            self.exchange.set_rate(coin, quote, price);
+            self.coins.price_is_known((coin, quote));
+        }
+    }
+
+    fn look_at_fees(&mut self, events: &[(AccountId, PrivateEvent)]) {
+        if self.coins.is_empty() {
+            return;
+        }
+        for (account, event) in events {
+            if let PrivateEvent::Fill(fill) = event
+                && let Some(instrument) = self.exchange.instruments().get(fill.instrument)
+            {
+                self.coins.look_at(*account, fill, instrument.symbol);
+            }
+        }
+    }
+
     /// Now and then, so that memory does not grow with the time that a process runs.
     fn forget(&mut self, now: Timestamp) {
         if self.forgets_at <= now {
@@ -216,11 +283,13 @@ impl Inner {
 
     /// Hands the exchange's news to those who listen.
     fn tell(&mut self) {
+        let events = self.exchange.take_events();
+        self.look_at_fees(&events);
         if let Some(news) = &mut self.news {
-            news.extend(self.exchange.take_events());
+            news.extend(events);
             return;
         }
-        for (account, event) in self.exchange.take_events() {
+        for (account, event) in events {
             if let Some(stream) = self.streams.get(&account)
                 && stream.try_send(PrivateMessage::Event(event)).is_err()
             {
@@ -233,7 +302,12 @@ impl Inner {
 
 impl VenueAccount for PaperAccount {
     fn call(&self, call: Call) -> Later<'_, Report> {
-        Box::pin(async move { Report::bare(self.paper.call(self.account, call)) })
+        Box::pin(async move {
+            if let Call::Place { request, .. } = call {
+                self.paper.await_rate(self.account, request.instrument).await;
+            }
+            Report::bare(self.paper.call(self.account, call))
+        })
     }
 
     fn private_stream(&self) -> mpsc::Receiver<PrivateMessage> {

@@ -1,6 +1,7 @@
 //! What the engine asks of a store, and the store in memory.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -22,16 +23,17 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// stands at another epoch or input is left out.
     fn commit(&self, batches: Vec<Batch>) -> Later<'_, Vec<Result<(), StoreError>>>;
 
-    /// Takes an account over: raises its epoch, so that commits of a former owner lose.
-    fn load(&self, account: AccountId) -> Later<'_, Result<Loaded, StoreError>>;
+    /// Takes accounts over: raises their epochs, so that commits of a former owner lose. Answers for each,
+    /// in their order.
+    fn load(&self, accounts: Vec<AccountId>) -> Later<'_, Vec<Result<Loaded, StoreError>>>;
 
-    /// Whether a fill was booked.
-    fn fill_known(
+    /// Which of an instrument's fills were booked.
+    fn fills_known(
         &self,
         account: AccountId,
         instrument: InstrumentId,
-        trade: TradeId,
-    ) -> Later<'_, Result<bool, StoreError>>;
+        trades: Vec<TradeId>,
+    ) -> Later<'_, Result<BTreeSet<TradeId>, StoreError>>;
 
     /// The verdict of a command, once it is written.
     fn verdict(
@@ -128,21 +130,28 @@ impl Store for MemoryStore {
         })
     }
 
-    fn load(&self, account: AccountId) -> Later<'_, Result<Loaded, StoreError>> {
+    fn load(&self, accounts: Vec<AccountId>) -> Later<'_, Vec<Result<Loaded, StoreError>>> {
         Box::pin(async move {
-            let loaded = self.locked().load(account);
-            let (epoch, seq, snapshot) = loaded.ok_or(StoreError::NoAccount(account))?;
-            Ok(Loaded { epoch, seq, snapshot })
+            let mut memory = self.locked();
+            let mut load = |account| {
+                let loaded = memory.load(account).ok_or(StoreError::NoAccount(account));
+                loaded.map(|(epoch, seq, snapshot)| Loaded { epoch, seq, snapshot })
+            };
+            accounts.into_iter().map(&mut load).collect()
         })
     }
 
-    fn fill_known(
+    fn fills_known(
         &self,
         account: AccountId,
         instrument: InstrumentId,
-        trade: TradeId,
-    ) -> Later<'_, Result<bool, StoreError>> {
-        Box::pin(async move { Ok(self.locked().fill_known(account, instrument, trade)) })
+        trades: Vec<TradeId>,
+    ) -> Later<'_, Result<BTreeSet<TradeId>, StoreError>> {
+        Box::pin(async move {
+            let memory = self.locked();
+            let is_known = |trade: &TradeId| memory.fill_known(account, instrument, *trade);
+            Ok(trades.into_iter().filter(is_known).collect())
+        })
     }
 
     fn verdict(

@@ -44,27 +44,31 @@ pub(crate) type Route = Vec<Leg>;
 /// Which fill of which account.
 pub(crate) type Name = (AccountId, InstrumentId, TradeId);
 
-/// What was stamped on fills. An execution is told more than once, by streams, answers and reads: each time
-/// it is worth the same.
+/// What is known of a fee. An execution is told more than once, by streams, answers and reads: each time it
+/// is worth the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stamp {
+    Worth(Quote),
+    /// The execution is in the books: what its fee counts there stays.
+    Booked,
+    /// It is told that nobody can value it.
+    Unvalued,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Stamps {
-    /// `None` where it was told to be unknown.
-    known: BTreeMap<Name, Option<Quote>>,
+    known: BTreeMap<Name, Stamp>,
     /// Oldest first.
     order: VecDeque<Name>,
 }
 
 impl Stamps {
-    pub(crate) fn worth(&self, name: Name) -> Option<Quote> {
-        self.known.get(&name).copied().flatten()
+    pub(crate) fn get(&self, name: Name) -> Option<Stamp> {
+        self.known.get(&name).copied()
     }
 
-    pub(crate) fn has(&self, name: Name) -> bool {
-        self.known.contains_key(&name)
-    }
-
-    pub(crate) fn put(&mut self, name: Name, worth: Option<Quote>) {
-        if self.known.insert(name, worth).is_some() {
+    pub(crate) fn put(&mut self, name: Name, stamp: Stamp) {
+        if self.known.insert(name, stamp).is_some() {
             return;
         }
         self.order.push_back(name);
@@ -79,7 +83,8 @@ impl Stamps {
 /// From which asset to which a fill's fee has to be valued; `None` when nothing is missing. Fills of others
 /// are in nobody's books.
 pub(crate) fn missing(fill: &Fill, instruments: &Instruments) -> Option<(Asset, Asset)> {
-    if fill.fee.in_quote.is_some() || fill.client_id.is_none() {
+    let is_free = fill.fee.amount.is_zero();
+    if is_free || fill.fee.in_quote.is_some() || fill.client_id.is_none() {
         return None;
     }
     let symbol = instruments.get(fill.instrument)?.symbol;

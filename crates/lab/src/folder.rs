@@ -11,45 +11,24 @@ use std::{
 /// Names the folder of recorded data.
 pub const VARIABLE: &str = "TRANCHE_DATA";
 
-/// Beside the workspace.
-const DEFAULT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
-
 /// What became of the search for a recorded file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {
     Found(PathBuf),
-    /// It is at none of these places.
-    Missing {
-        searched: Vec<PathBuf>,
-    },
+    /// It is not here; nor anywhere, when no folder is named.
+    Missing(Option<PathBuf>),
 }
 
-/// The folder that `TRANCHE_DATA` names, else `../shared/data` beside the workspace; the first that
-/// exists.
-pub fn data_folder() -> Option<PathBuf> {
-    candidates(variable()).into_iter().find(|folder| folder.is_dir())
-}
-
-/// Looks for a recorded file in the data folder.
+/// Looks for a recorded file in the folder that `TRANCHE_DATA` names.
 pub fn recorded(name: &str) -> Recorded {
-    search(&candidates(variable()), name)
+    search(variable(), name)
 }
 
-fn candidates(named: Option<PathBuf>) -> Vec<PathBuf> {
-    named.into_iter().chain([PathBuf::from(DEFAULT)]).collect()
-}
-
-fn search(folders: &[PathBuf], name: &str) -> Recorded {
-    let folder = folders.iter().find(|folder| folder.is_dir());
+fn search(folder: Option<PathBuf>, name: &str) -> Recorded {
     match folder.map(|folder| folder.join(name)) {
         Some(path) if path.is_file() => Recorded::Found(path),
-        Some(path) => Recorded::Missing { searched: vec![path] },
-        None => Recorded::Missing { searched: joined(folders, name) },
+        missing => Recorded::Missing(missing),
     }
-}
-
-fn joined(folders: &[PathBuf], name: &str) -> Vec<PathBuf> {
-    folders.iter().map(|folder| folder.join(name)).collect()
 }
 
 #[expect(
@@ -64,7 +43,7 @@ impl Recorded {
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Found(path) => Some(path),
-            Self::Missing { .. } => None,
+            Self::Missing(_) => None,
         }
     }
 }
@@ -73,10 +52,10 @@ impl fmt::Display for Recorded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Found(path) => write!(f, "recorded data: {}", path.display()),
-            Self::Missing { searched } => {
-                write!(f, "no recorded data, set {VARIABLE} to its folder; searched")?;
-                searched.iter().try_for_each(|path| write!(f, " {}", path.display()))
+            Self::Missing(None) => {
+                write!(f, "no recorded data, set {VARIABLE} to its folder")
             }
+            Self::Missing(Some(path)) => write!(f, "no recorded data at {}", path.display()),
         }
     }
 }
@@ -86,22 +65,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_named_folder_goes_first() {
+    fn a_file_is_sought_in_the_named_folder() {
         let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
 
-        let found = search(&candidates(Some(here.clone())), "Cargo.toml");
+        let found = search(Some(here.clone()), "Cargo.toml");
 
         assert_eq!(found, Recorded::Found(here.join("Cargo.toml")));
     }
 
     #[test]
-    fn what_is_missing_says_where_it_was_sought() {
+    fn what_is_missing_says_what_to_do() {
         let nowhere = PathBuf::from("/nowhere/at/all");
 
-        let missing = search(&[nowhere], "x.csv");
+        let missing = search(Some(nowhere), "x.csv");
+        assert_eq!(missing.to_string(), "no recorded data at /nowhere/at/all/x.csv");
 
-        let words = "no recorded data, set TRANCHE_DATA to its folder; searched \
-                     /nowhere/at/all/x.csv";
-        assert_eq!(missing.to_string(), words);
+        let missing = search(None, "x.csv");
+        assert_eq!(missing.to_string(), "no recorded data, set TRANCHE_DATA to its folder");
     }
 }

@@ -1,6 +1,6 @@
 //! Users and accounts, and what an account is loaded from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tranche_model::{
     ids::{AccountId, BotId, Epoch, InstrumentId, Seq, TradeId, UserId},
@@ -212,18 +212,30 @@ impl Store {
         Ok(snapshot)
     }
 
-    /// Whether a fill was booked.
-    pub async fn fill_known(
+    /// Which of an instrument's fills were booked.
+    pub async fn fills_known(
         &self,
         account: AccountId,
         instrument: InstrumentId,
-        trade: TradeId,
-    ) -> Result<bool, StoreError> {
-        let one = Statement::new(
-            "SELECT seq FROM fills WHERE account = $1 AND instrument = $2 AND trade_id = $3",
-        );
-        let one = one.bind(account).bind(instrument).bind(trade);
-        Ok(self.read.row("fills", one).await?.is_some())
+        trades: &[TradeId],
+    ) -> Result<BTreeSet<TradeId>, StoreError> {
+        let mut known = BTreeSet::new();
+        for list in in_lists(trades) {
+            let list = padded(list);
+            let text = format!(
+                "SELECT trade_id FROM fills WHERE trade_id IN {places} \
+                 AND account = ${account} AND instrument = ${instrument}",
+                places = places(1, list.len()),
+                account = list.len().saturating_add(1),
+                instrument = list.len().saturating_add(2),
+            );
+            let some = Statement::composed(text);
+            let some = list.iter().fold(some, |some, trade| some.bind(*trade));
+            for mut row in self.read.rows("fills", some.bind(account).bind(instrument)).await? {
+                known.insert(TradeId::new(row.wide()?));
+            }
+        }
+        Ok(known)
     }
 }
 

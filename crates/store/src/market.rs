@@ -80,8 +80,14 @@ const PRICES: &str = "prices (venue, instrument, price, at)";
 const PRICES_REPLACE: &str = "ON CONFLICT (venue, instrument) DO UPDATE SET \
     price = excluded.price, at = excluded.at WHERE prices.at <= excluded.at";
 const WEIGHTS: &str = "weights (venue, address, span, began_at, used, banned_until)";
+/// Hosts behind one address write the same row, and each knows only what it heard: the higher count of a
+/// span holds, and the later end of a ban.
 const WEIGHTS_REPLACE: &str = "ON CONFLICT (venue, address, span) DO UPDATE SET \
-    began_at = excluded.began_at, used = excluded.used, banned_until = excluded.banned_until";
+    began_at = excluded.began_at, used = CASE WHEN excluded.began_at = weights.began_at \
+    AND excluded.used < weights.used THEN weights.used ELSE excluded.used END, \
+    banned_until = CASE WHEN excluded.banned_until IS NULL \
+    OR excluded.banned_until < weights.banned_until \
+    THEN weights.banned_until ELSE excluded.banned_until END";
 
 impl Store {
     /// Takes over what an exchange says of its instruments. One that is known keeps its number, which

@@ -141,6 +141,25 @@ impl Evidence {
     pub(crate) fn counts(&self, asked_at: Option<Timestamp>) -> bool {
         self.first_not_found_at.zip(asked_at).is_some_and(|(first, asked_at)| first <= asked_at)
     }
+
+    /// Whether nothing shows the order wherever it could have left a trace.
+    pub(crate) const fn is_traceless(&self) -> bool {
+        self.trades_read && self.balances_read && self.unlisted
+    }
+
+    /// Takes in what was read and did not show the order, if it speaks of it; `part` says what was read.
+    /// Returns whether that was the last of these: the order itself may be asked for now.
+    pub(crate) fn note(
+        &mut self,
+        asked_at: Option<Timestamp>,
+        part: impl FnOnce(&mut Self) -> &mut bool,
+    ) -> bool {
+        let was_traceless = self.is_traceless();
+        if self.counts(asked_at) {
+            *part(self) = true;
+        }
+        !was_traceless && self.is_traceless()
+    }
 }
 
 impl Order {

@@ -16,7 +16,7 @@ use tranche_lab::{
 };
 use tranche_model::{
     asset::Asset,
-    balance::Balance,
+    balance::{Balance, FeeAsset},
     decimal,
     money::{Amount, Quote},
     time::Timestamp,
@@ -107,6 +107,12 @@ pub(crate) fn terms(
     (path, mode): (exchange::Path, Mode),
 ) -> Result<Terms> {
     let terms = settings.terms(options)?;
+    if let FeeAsset::Third(asset) = terms.fee_asset {
+        bail!(
+            "fee-asset: no price of {asset} is known in a backtest; take the fee that you pay with it from \
+             the quote asset, such as --fee-asset quote --fee 0.075%"
+        );
+    }
     let quote = bot.pairs().first().context("the bot has no pair")?.quote;
     let mut balances = terms.balances.clone();
     if balances.is_empty() {

@@ -114,7 +114,7 @@ pub(crate) struct TermsOptions {
     #[arg(long, value_name = "MAKER[,TAKER]", env = "TRANCHE_FEE")]
     pub(crate) fee: Option<String>,
     /// Where fees are taken from: quote, received, or the name of a third asset [default: quote; of
-    /// simserver, as on the real exchange, received]
+    /// serve and simserver, as on the real exchange, received]
     #[arg(long, value_name = "ASSET", env = "TRANCHE_FEE_ASSET")]
     pub(crate) fee_asset: Option<String>,
 }

@@ -47,6 +47,7 @@ async fn serve(task: &ServeTask, settings: &Settings) -> Result<ExitCode> {
     let mut stop = Stop::listen().context("signals cannot be listened to")?;
     let terms = settings.terms_with(&task.terms, "received")?;
     let lease = lease(task)?;
+    settings::check_name("egress", &task.egress)?;
     let keep = settings::keep_journal(task.keep_journal.as_deref().unwrap_or(KEEP_JOURNAL))?;
     let ground = Arc::new(Ground::for_engine(&task.store, lease).await?);
     let health = Health::listen(task.health).await?.serve();
@@ -58,7 +59,8 @@ async fn serve(task: &ServeTask, settings: &Settings) -> Result<ExitCode> {
     let door: Arc<dyn Venue> = Arc::<Binance>::clone(&exchange.venue);
     let market = Exchange::new(instruments.clone(), exchange::Settings::default());
     let paper = Paper::new(market, Arc::clone(&door));
-    let store = DatabaseStore::new(Arc::clone(&ground.store), lease).about(door.name());
+    let store = DatabaseStore::new(Arc::clone(&ground.store), lease);
+    let store = store.about(door.name(), task.egress.clone());
     let (engine, news) = Engine::start(Setup {
         instruments,
         shard: Options::default(),

@@ -247,6 +247,18 @@ fn asset_of_fees(text: &str) -> Result<FeeAsset> {
     })
 }
 
+/// Names are typed into commands.
+const NAME_MAX: usize = 40;
+
+/// `setting` is what is named.
+pub(crate) fn check_name(setting: &str, name: &str) -> Result<()> {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
+    if name.is_empty() || NAME_MAX < name.len() || !name.chars().all(is_plain) {
+        bail!("{setting}: `{name}` (letters, digits, - and _, at most {NAME_MAX})");
+    }
+    Ok(())
+}
+
 /// `90s`, `5m`, `1h30m`, `2d`, or a plain number of seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration> {
     let wanted = || format!("for: `{text}` is no time; write 60s, 5m or 1h");

@@ -51,7 +51,10 @@ impl Engine {
     pub(super) fn carry_out(&mut self, output: Output) {
         let now = self.venue.now();
         match output {
-            Output::Commit { ticket, batch } => self.commits.push((ticket, *batch)),
+            Output::Commit { ticket, batch } => {
+                self.tell_unvalued(&batch);
+                self.commits.push((ticket, *batch));
+            }
             Output::Reload { account } => {
                 self.running.stored = self.running.stored.saturating_add(1);
                 self.reloads.push(account);
@@ -180,8 +183,9 @@ impl Engine {
         let store = Arc::clone(&self.store);
         let work = async move {
             sleep(pause).await;
-            let result = store.fill_known(account, fill.instrument, fill.trade_id).await;
-            Stored::Known(account, fill, result)
+            let trade = fill.trade_id;
+            let result = store.fills_known(account, fill.instrument, vec![trade]).await;
+            Stored::Known(account, fill, result.map(|known| known.contains(&trade)))
         };
         let died = StoreError::Failed("the task of the question died".to_owned());
         let dead = Stored::Known(account, fill, Err(died));
@@ -206,7 +210,10 @@ impl Engine {
         self.polls.keep(|instrument| wished.contains(&(*instrument, Topic::Trades)));
         self.count_dark();
         match self.market.control.watch(wished.clone()) {
-            Ok(()) => self.watched = wished,
+            Ok(()) => {
+                self.watched = wished;
+                self.stamper.look_at_pairs();
+            }
             Err(error) => tracing::error!(%error, "the market cannot be watched"),
         }
     }

@@ -20,8 +20,10 @@ use crate::{
     tasks,
 };
 
-/// How many accounts the store is asked for at the same time.
-const ABREAST: usize = 8;
+/// How many accounts the store is asked for in one go.
+const TOGETHER: usize = 256;
+/// How often it is asked at the same time: what one list waits for, another may use.
+const ABREAST: usize = 2;
 
 /// The store's answer for one account.
 pub(super) struct Load {
@@ -61,8 +63,10 @@ impl Engine {
         let store = Arc::clone(&self.store);
         let work = async move {
             sleep(pause).await;
-            let loads = wishes.into_iter().map(|wish| load_one(&*store, wish));
-            let mut loads: Vec<Load> = stream::iter(loads).buffered(ABREAST).collect().await;
+            let lists: Vec<Vec<Wish>> = in_lists(wishes);
+            let lists = lists.into_iter().map(|list| load_list(&*store, list));
+            let lists: Vec<Vec<Load>> = stream::iter(lists).buffered(ABREAST).collect().await;
+            let mut loads: Vec<Load> = lists.into_iter().flatten().collect();
             if 1 < loads.len() {
                 loads.sort_by_cached_key(|load| !load.has_exits());
             }
@@ -125,15 +129,31 @@ impl Load {
     }
 }
 
-async fn load_one(store: &dyn Store, (account, commands): Wish) -> Load {
-    let asked = now();
-    let result = store.load(account).await;
-    let mut verdicts = Vec::new();
-    for command in commands {
-        // Without an answer it is handed in again, and the account knows whether it was carried out.
-        if let Ok(Some(row)) = store.verdict(account, command).await {
-            verdicts.push(row);
-        }
+fn in_lists(mut wishes: Vec<Wish>) -> Vec<Vec<Wish>> {
+    let mut lists = Vec::with_capacity(wishes.len().div_ceil(TOGETHER));
+    while !wishes.is_empty() {
+        let rest = wishes.split_off(wishes.len().min(TOGETHER));
+        lists.push(std::mem::replace(&mut wishes, rest));
     }
-    Load { account, asked, result, verdicts }
+    lists
+}
+
+async fn load_list(store: &dyn Store, wishes: Vec<Wish>) -> Vec<Load> {
+    let asked = now();
+    let results = store.load(wishes.iter().map(|(account, _)| *account).collect()).await;
+    let mut results = results.into_iter();
+    let mut loads = Vec::with_capacity(wishes.len());
+    for (account, commands) in wishes {
+        let silent = || Err(StoreError::Failed("the store gave no answer".to_owned()));
+        let result = results.next().unwrap_or_else(silent);
+        let mut verdicts = Vec::new();
+        for command in commands {
+            // Without an answer it is handed in again, and the account knows whether it was carried out.
+            if let Ok(Some(row)) = store.verdict(account, command).await {
+                verdicts.push(row);
+            }
+        }
+        loads.push(Load { account, asked, result, verdicts });
+    }
+    loads
 }

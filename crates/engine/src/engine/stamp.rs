@@ -2,7 +2,8 @@
 //!
 //! Prices of the pairs that it takes are read once a minute, so that they are at hand. Where none is, what an
 //! account is told waits in its order until the exchange was asked: for its last prices, or for the candle
-//! of the fill's own minute. That takes seconds at most; then it goes on without a worth, and that is said.
+//! of the fill's own minute. Fills that are told again after a restart and are booked already are not asked
+//! for. That takes seconds at most; then it goes on without a worth, and when it is booked so, that is said.
 
 mod asking;
 
@@ -13,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use rust_decimal::Decimal;
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout_at},
@@ -23,8 +25,8 @@ use tranche_model::{
     fill::Fill,
     ids::{AccountId, InstrumentId},
     instrument::Instruments,
-    money::Price,
-    record::{Answer, Outcome, PrivateEvent, Reply},
+    money::{Amount, Price},
+    record::{Answer, Batch, FillRow, Outcome, PrivateEvent, Reply},
     time::{Millis, Timestamp},
 };
 use tranche_trading::{dispatch::Status, event::Event};
@@ -34,7 +36,7 @@ use super::Engine;
 use crate::{
     lease::now as now_of_timers,
     tasks,
-    worth::{self, Route, Stamps},
+    worth::{self, Name, Route, Stamp, Stamps},
 };
 
 /// How often prices are read for fees.
@@ -67,6 +69,8 @@ pub(super) struct Stamper {
     asked: u64,
     read_at: Timestamp,
     is_reading: bool,
+    /// Bots trade other pairs than before: prices that are not at hand are read at once.
+    has_new_pairs: bool,
     seats: Arc<Semaphore>,
 }
 
@@ -104,6 +108,8 @@ pub(super) struct Priced {
     asked_at: Timestamp,
     last: Vec<(InstrumentId, Price)>,
     prices: Prices,
+    /// What the store says of fills whose fees were asked for: these need no worth any more.
+    booked: BTreeSet<Name>,
 }
 
 impl News {
@@ -141,6 +147,7 @@ impl Stamper {
             asked: 0,
             read_at: Timestamp::MIN,
             is_reading: false,
+            has_new_pairs: false,
             seats: Arc::new(Semaphore::new(ABREAST)),
         }
     }
@@ -150,6 +157,22 @@ impl Stamper {
         for wanted in self.wanted.values_mut() {
             wanted.routes = None;
         }
+    }
+
+    pub(super) const fn look_at_pairs(&mut self) {
+        self.has_new_pairs = true;
+    }
+
+    /// What one unit is worth of each coin of which a price is at hand.
+    fn rates(&self, now: Timestamp) -> Vec<((Asset, Asset), Price)> {
+        let prices = Prices::within(STALE);
+        let price = |id| prices.at(id, now, self.last.get(&id).copied());
+        let one = Amount::new(Decimal::ONE);
+        let rate = |(pair, wanted): (&(Asset, Asset), &Wanted)| {
+            let worth = worth::worth(one, wanted.routes.as_deref()?, price)?;
+            Some((*pair, Price::new(worth.get())))
+        };
+        self.wanted.iter().filter_map(rate).collect()
     }
 
     /// Stamps what can be valued; answers what cannot.
@@ -164,18 +187,22 @@ impl Stamper {
         for fill in news.fills() {
             let Some(pair) = worth::missing(fill, instruments) else { continue };
             let name = (account, fill.instrument, fill.trade_id);
-            if let Some(known) = self.stamps.worth(name) {
-                fill.fee.in_quote = Some(known);
-                continue;
+            match self.stamps.get(name) {
+                Some(Stamp::Worth(known)) => {
+                    fill.fee.in_quote = Some(known);
+                    continue;
+                }
+                Some(Stamp::Booked) => continue,
+                Some(Stamp::Unvalued) | None => {}
             }
             let routes = self.routes(pair, now, instruments);
             let price = |id| prices.at(id, fill.at, self.last.get(&id).copied());
             match worth::worth(fill.fee.amount, &routes, price) {
                 Some(worth) => {
                     fill.fee.in_quote = Some(worth);
-                    self.stamps.put(name, Some(worth));
+                    self.stamps.put(name, Stamp::Worth(worth));
                 }
-                None => needs.push(Need { at: fill.at, routes }),
+                None => needs.push(Need { name, at: fill.at, routes }),
             }
         }
         needs
@@ -244,10 +271,7 @@ impl Engine {
 
     /// With a worth or without one: what was bought and sold must be known.
     fn go_on(&mut self, account: AccountId, mut waiting: Waiting, prices: &Prices) {
-        let is_whole = self.stamp(account, &mut waiting.news, prices).is_empty();
-        if !is_whole {
-            self.tell_unvalued(account, waiting.news.fills());
-        }
+        drop(self.stamp(account, &mut waiting.news, prices));
         let Waiting { news, life, .. } = waiting;
         match news {
             News::Private(event) => self.event(account, Event::Private(event)),
@@ -266,14 +290,16 @@ impl Engine {
         self.stamper.stamp((account, now), news, self.shard.instruments(), prices)
     }
 
-    fn tell_unvalued(&mut self, account: AccountId, fills: &[Fill]) {
-        for fill in fills {
+    /// Says which fees go into the books without a worth; once, also when the commit is repeated.
+    pub(super) fn tell_unvalued(&mut self, batch: &Batch) {
+        let account = batch.account;
+        for FillRow { fill, .. } in &batch.fills {
             let is_missing = worth::missing(fill, self.shard.instruments()).is_some();
             let name = (account, fill.instrument, fill.trade_id);
-            if !is_missing || self.stamper.stamps.has(name) {
+            if !is_missing || self.stamper.stamps.get(name) == Some(Stamp::Unvalued) {
                 continue;
             }
-            self.stamper.stamps.put(name, None);
+            self.stamper.stamps.put(name, Stamp::Unvalued);
             self.running.fees_unvalued = self.running.fees_unvalued.saturating_add(1);
             tracing::warn!(%account, instrument = %fill.instrument, trade = %fill.trade_id,
                 amount = %fill.fee.amount, asset = %fill.fee.asset,
@@ -296,9 +322,17 @@ impl Engine {
         let (question, asked_at) = (self.stamper.asked, self.venue.now());
         let of = Some((account, question));
         let (venue, seats) = (Arc::clone(&self.venue), Arc::clone(&self.stamper.seats));
+        let store = Arc::clone(&self.store);
+        let priced = move |last, prices, booked| Priced { of, asked_at, last, prices, booked };
         let work = async move {
             let (mut last, mut prices) = (Vec::new(), Prices::within(STALE));
+            let mut booked = BTreeSet::new();
             let asking = async {
+                booked = asking::booked(&*store, account, &needs, until).await;
+                needs.retain(|need| !booked.contains(&need.name));
+                if needs.is_empty() {
+                    return;
+                }
                 let seat = seats.acquire().await;
                 asking::ask(&*venue, needs, &mut last, &mut prices).await;
                 drop(seat);
@@ -307,9 +341,9 @@ impl Engine {
                 // What was read until then counts.
                 tracing::warn!(%account, "prices for fees did not come in time");
             }
-            Priced { of, asked_at, last, prices }
+            priced(last, prices, booked)
         };
-        let dead = Priced { of, asked_at, last: Vec::new(), prices: Prices::within(STALE) };
+        let dead = priced(Vec::new(), Prices::within(STALE), BTreeSet::new());
         tasks::deliver("prices for fees", self.priced.into.clone(), work, dead);
         Some(question)
     }
@@ -323,10 +357,14 @@ impl Engine {
 
     /// The exchange was asked: the first of what waits goes on whatever it said.
     pub(super) fn priced(&mut self, priced: Priced) {
-        let Priced { of, asked_at, last, prices } = priced;
+        let Priced { of, asked_at, last, prices, booked } = priced;
+        for name in booked {
+            self.stamper.stamps.put(name, Stamp::Booked);
+        }
         let is_read = !last.is_empty();
         let known = last.into_iter().map(|(instrument, price)| (instrument, (price, asked_at)));
         self.stamper.last.extend(known);
+        self.tell_paper();
         let Some((account, question)) = of else {
             self.stamper.is_reading = false;
             if !is_read {
@@ -348,21 +386,39 @@ impl Engine {
         self.count_waiting();
     }
 
-    /// Reads prices for fees once a minute, if anybody pays in a third coin.
+    /// Paper accounts pay at these prices: nobody has to value their fees afterwards.
+    fn tell_paper(&self) {
+        if let Some(paper) = self.paper.as_ref().filter(|paper| paper.pays_in_third_coins()) {
+            for (pair, price) in self.stamper.rates(self.venue.now()) {
+                paper.rate(pair, price);
+            }
+        }
+    }
+
+    /// Reads prices for fees once a minute, if anybody pays in a third coin, and those that are not at hand
+    /// as soon as they are wanted.
     pub(super) fn read_prices(&mut self) {
         let now = self.venue.now();
-        if self.stamper.is_reading || now < self.stamper.read_at || !self.may_ask() {
+        let is_time = self.stamper.read_at <= now;
+        let is_due = is_time || self.stamper.has_new_pairs;
+        if self.stamper.is_reading || !is_due || !self.may_ask() {
             return;
         }
+        self.stamper.has_new_pairs = false;
         self.expect_fees(now);
         let legs = self.stamper.legs(now, self.shard.instruments());
+        if !is_time && legs.iter().all(|leg| self.stamper.last.contains_key(leg)) {
+            return;
+        }
         self.stamper.read_at = now.plus(if legs.is_empty() { AGAIN } else { EVERY });
         if legs.is_empty() {
             return;
         }
         self.stamper.is_reading = true;
-        let priced =
-            move |last| Priced { of: None, asked_at: now, last, prices: Prices::within(STALE) };
+        let priced = move |last| {
+            let (prices, booked) = (Prices::within(STALE), BTreeSet::new());
+            Priced { of: None, asked_at: now, last, prices, booked }
+        };
         let (venue, until) = (Arc::clone(&self.venue), now_of_timers() + READ_WITHIN);
         let work = async move {
             let mut last = Vec::new();
@@ -377,7 +433,8 @@ impl Engine {
     /// Accounts that are said to pay in a third coin will do so in the quote assets of their bots.
     fn expect_fees(&mut self, now: Timestamp) {
         let instruments = self.shard.instruments();
-        for (account, _) in self.owned.iter().filter(|(_, owned)| !owned.is_paper) {
+        let on_paper = self.paper.as_ref().is_some_and(|paper| paper.pays_in_third_coins());
+        for (account, _) in self.owned.iter().filter(|(_, owned)| on_paper || !owned.is_paper) {
             let Some(account) = self.shard.account(*account) else { continue };
             let FeeAsset::Third(asset) = account.desk.settings.fee_asset else { continue };
             for lane in account.bots.values().flat_map(|bot| &bot.lanes) {

@@ -1,6 +1,50 @@
-use tranche_model::{asset::Symbol, instrument::Instrument};
+use tranche_model::{
+    asset::Symbol,
+    client_order_id::{ClientOrderId, OrderKey, Origin},
+    fill::{Fee, Liquidity},
+    ids::{BotId, DealNo, Generation, Incarnation, Installation, Slot, VenueOrderId},
+    instrument::Instrument,
+    money::Qty,
+    order::Side,
+    time::Timestamp,
+};
 
 use super::*;
+
+#[test]
+fn fee_of_nothing_and_fees_of_others_need_no_price() {
+    let instruments = Instruments::new(listed(&["AAA/USDT", "BNB/USDT"])).unwrap();
+    let (bnb, usdt) = (asset("BNB"), asset("USDT"));
+    let ours = fill("0.1", bnb);
+
+    assert_eq!(missing(&ours, &instruments), Some((bnb, usdt)));
+
+    assert_eq!(missing(&fill("0", bnb), &instruments), None);
+    assert_eq!(missing(&fill("0.1", usdt), &instruments), None);
+    assert_eq!(missing(&fill("0.1", asset("AAA")), &instruments), None);
+    assert_eq!(missing(&Fill { client_id: None, ..ours }, &instruments), None);
+    let valued = Fee { in_quote: Quote::parse("60").ok(), ..ours.fee };
+    assert_eq!(missing(&Fill { fee: valued, ..ours }, &instruments), None);
+}
+
+fn fill(amount: &str, asset: Asset) -> Fill {
+    let origin = Origin { installation: Installation::new(1), incarnation: Incarnation::new(1) };
+    let (deal, generation) = (DealNo::new(1), Generation::new(1));
+    let key = OrderKey { bot: BotId::new(1), deal, slot: Slot::BASE, generation };
+    Fill {
+        trade_id: TradeId::new(1),
+        client_id: ClientOrderId::pack(origin, key),
+        venue_order_id: VenueOrderId::new(1),
+        instrument: InstrumentId::new(0),
+        side: Side::Buy,
+        price: Price::parse("100").unwrap(),
+        qty: Qty::parse("1").unwrap(),
+        quote: Quote::parse("100").unwrap(),
+        fee: Fee { asset, amount: Amount::parse(amount).unwrap(), in_quote: None },
+        liquidity: Liquidity::Taker,
+        at: Timestamp::from_ms(0),
+    }
+}
 
 #[test]
 fn own_pair_comes_before_its_inverse_and_that_before_two_pairs() {
@@ -108,18 +152,17 @@ fn what_was_stamped_first_is_remembered_for_a_while() {
         let trade = TradeId::new(u128::try_from(trade).unwrap());
         (AccountId::new(1), InstrumentId::new(0), trade)
     };
-    let quote = Quote::parse("1").ok();
+    let worth = Stamp::Worth(Quote::parse("1").unwrap());
     for trade in 0..STAMPS_MAX {
-        stamps.put(name(trade), quote);
+        stamps.put(name(trade), worth);
     }
-    assert_eq!(stamps.worth(name(0)), quote);
+    assert_eq!(stamps.get(name(0)), Some(worth));
 
-    stamps.put(name(STAMPS_MAX), None);
+    stamps.put(name(STAMPS_MAX), Stamp::Booked);
 
-    let told = |trade| (stamps.has(name(trade)), stamps.worth(name(trade)));
-    assert_eq!(told(0), (false, None));
-    assert_eq!(told(1), (true, quote));
-    assert_eq!(told(STAMPS_MAX), (true, None));
+    assert_eq!(stamps.get(name(0)), None);
+    assert_eq!(stamps.get(name(1)), Some(worth));
+    assert_eq!(stamps.get(name(STAMPS_MAX)), Some(Stamp::Booked));
 }
 
 fn asset(name: &str) -> Asset {

@@ -1,28 +1,37 @@
 //! A store that fails, a lease that is lost, tasks that die, and commands of other processes.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
 use tranche_engine::{
-    Ending,
+    Ending, Engine, Handle, Owning, Setup,
     notes::Notes,
+    paper::Paper,
     store::{Loaded, MemoryStore, Store, StoreError},
 };
 use tranche_model::{
-    ids::{AccountId, CommandId, InstrumentId, TradeId},
+    ids::{AccountId, CommandId, Installation, InstrumentId, TradeId},
+    instrument::Instruments,
     record::{Batch, VerdictRow},
 };
+use tranche_sim::exchange::{Exchange, Settings};
+use tranche_simserver::Running;
 use tranche_trading::{
     account::Account,
     dca::Config,
-    dispatch::Usage,
+    dispatch::{Usage, limits::Limits},
     event::{Command, CommandBody},
+    shard::Options,
 };
-use tranche_venue::venue::Later;
+use tranche_venue::{catalog::Catalog, venue::Later};
 
-use crate::scene::{BOT, OURS, Scene, draft};
+use crate::{
+    fees,
+    scene::{self, BOT, OURS, Scene, draft},
+};
 
 /// What goes wrong next.
 #[derive(Debug, Default)]
@@ -38,6 +47,12 @@ struct Plan {
     /// Written by another process.
     commands: Vec<Command>,
     released: Vec<AccountId>,
+    /// A list with this account in it cannot be loaded.
+    damaged: Option<AccountId>,
+    /// How many accounts were asked for together, each time.
+    loads: Vec<usize>,
+    /// It never answers which fills it knows.
+    hides_fills: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,22 +101,32 @@ impl Store for Faulty {
         })
     }
 
-    fn load(&self, account: AccountId) -> Later<'_, Result<Loaded, StoreError>> {
+    fn load(&self, accounts: Vec<AccountId>) -> Later<'_, Vec<Result<Loaded, StoreError>>> {
         Box::pin(async move {
-            if self.plan().is_taken {
-                return Err(StoreError::Held("the test".to_owned()));
+            let fault = {
+                let mut plan = self.plan();
+                plan.loads.push(accounts.len());
+                let is_damaged = plan.damaged.is_some_and(|damaged| accounts.contains(&damaged));
+                let held = plan.is_taken.then(|| StoreError::Held("the test".to_owned()));
+                held.or_else(|| is_damaged.then(|| StoreError::Failed("damaged".to_owned())))
+            };
+            if let Some(fault) = fault {
+                return accounts.iter().map(|_| Err(fault.clone())).collect();
             }
-            self.memory.load(account).await
+            self.memory.load(accounts).await
         })
     }
 
-    fn fill_known(
+    fn fills_known(
         &self,
         account: AccountId,
         instrument: InstrumentId,
-        trade: TradeId,
-    ) -> Later<'_, Result<bool, StoreError>> {
-        self.memory.fill_known(account, instrument, trade)
+        trades: Vec<TradeId>,
+    ) -> Later<'_, Result<BTreeSet<TradeId>, StoreError>> {
+        if self.plan().hides_fills {
+            return Box::pin(std::future::pending());
+        }
+        self.memory.fills_known(account, instrument, trades)
     }
 
     fn verdict(
@@ -154,23 +179,84 @@ impl Store for Faulty {
     }
 }
 
-async fn scene(plan: Plan) -> (Scene, Arc<Faulty>) {
+async fn behind(plan: Plan) -> (Scene, Arc<Faulty>) {
+    at_and_behind(|_| {}, plan).await
+}
+
+async fn at_and_behind(
+    change: impl FnOnce(&mut tranche_simserver::Settings),
+    plan: Plan,
+) -> (Scene, Arc<Faulty>) {
     let mut front = None;
-    let scene = Scene::with_store(
-        |_| {},
-        |memory| {
-            let faulty = Arc::new(Faulty { memory, plan: Mutex::new(plan) });
-            front = Some(Arc::clone(&faulty));
-            faulty
-        },
-    );
+    let scene = Scene::with_store(change, |memory| {
+        let faulty = Arc::new(Faulty { memory, plan: Mutex::new(plan) });
+        front = Some(Arc::clone(&faulty));
+        faulty
+    });
     let scene = scene.await;
     (scene, front.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_accounts_are_loaded_together_and_a_damaged_one_keeps_none_of_them() {
+    for damaged in [None, Some(AccountId::new(7))] {
+        let server = scene::server(|_| {}).await;
+        let memory = Arc::new(MemoryStore::default());
+        (1..=ACCOUNTS).for_each(|number| memory.add_account(AccountId::new(number)));
+        let plan = Mutex::new(Plan { damaged, ..Plan::default() });
+        let store = Arc::new(Faulty { memory, plan });
+        let engine = own_many(&server, &store).await;
+
+        let most = usize::try_from(ACCOUNTS).unwrap() - usize::from(damaged.is_some());
+        let mut loaded = 0;
+        for _ in 0..200 {
+            loaded = engine.look(|shard, _| shard.accounts().count()).await.unwrap();
+            if most <= loaded {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+
+        assert_eq!(loaded, most);
+        assert_eq!(store.plan().loads[..2], [256, 44]);
+        if damaged.is_none() {
+            assert_eq!(store.plan().loads.len(), 2, "each was asked for once");
+        }
+        engine.stop().await.unwrap();
+        server.stop().await;
+    }
+}
+
+const ACCOUNTS: u32 = 300;
+
+/// An engine that trades for many paper accounts.
+async fn own_many(server: &Running, store: &Arc<Faulty>) -> Handle {
+    let venue = scene::venue(server, Arc::new(Catalog::new([scene::listed()]))).await;
+    let instruments = Instruments::new(vec![scene::instrument()]).unwrap();
+    let paper =
+        Paper::new(Exchange::new(instruments.clone(), Settings::default()), Arc::clone(&venue));
+    let (engine, _) = Engine::start(Setup {
+        instruments,
+        shard: Options::default(),
+        limits: Limits::default(),
+        venue,
+        store: Arc::<Faulty>::clone(store),
+        paper: Some(Arc::clone(&paper)),
+    });
+    let owning = (1..=ACCOUNTS).map(|number| {
+        let account = AccountId::new(number);
+        let settings = scene::terms(Installation::new(3));
+        let purse = vec![scene::purse("USDT", 10_000)];
+        let venue = paper.open(account, (settings.fees, settings.fee_asset), purse).unwrap();
+        Owning { account, settings, venue, is_held: false }
+    });
+    engine.own_all(owning.collect()).await.unwrap();
+    engine
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn verdict_whose_commit_was_not_answered_is_found_in_the_store() {
-    let (mut scene, store) = scene(Plan::default()).await;
+    let (mut scene, store) = behind(Plan::default()).await;
     store.plan().answers_lost = 1;
 
     let verdict =
@@ -183,7 +269,7 @@ async fn verdict_whose_commit_was_not_answered_is_found_in_the_store() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deal_outlives_tasks_that_die_and_answers_that_are_lost() {
-    let (mut scene, store) = scene(Plan::default()).await;
+    let (mut scene, store) = behind(Plan::default()).await;
     scene.create(draft()).await;
     store.plan().deaths = 2;
     scene.until_at(Some("100"), "three orders rest", |account| resting(account) == 3).await;
@@ -198,10 +284,22 @@ async fn deal_outlives_tasks_that_die_and_answers_that_are_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fees_are_valued_while_the_store_does_not_say_what_is_booked() {
+    let plan = Plan { hides_fills: true, ..Plan::default() };
+    let (mut scene, _store) = at_and_behind(fees::pays_in_bnb, plan).await;
+    scene::trade(&scene.server, fees::COIN, "612.34");
+
+    fees::trade_a_deal(&mut scene).await;
+
+    fees::pays_what_was_taken(&scene).await;
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whichever_write_fails_the_deal_goes_on_and_the_books_are_equal() {
     let cases = (1..=12).flat_map(|nth| [(nth, Moment::Before), (nth, Moment::After)]);
     let runs = cases.map(|fails| async move {
-        let (mut scene, store) = scene(Plan { fails: Some(fails), ..Plan::default() }).await;
+        let (mut scene, store) = behind(Plan { fails: Some(fails), ..Plan::default() }).await;
         scene.create(draft()).await;
         scene.until_at(Some("100"), "three orders rest", |account| resting(account) == 3).await;
         scene.price("98.9");
@@ -226,7 +324,7 @@ async fn whichever_write_fails_the_deal_goes_on_and_the_books_are_equal() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_lost_the_lease_sends_nothing_and_goes_on_when_it_is_free_again() {
     let (mut scene, store) =
-        scene(Plan { lease: Some(Duration::from_millis(900)), ..Plan::default() }).await;
+        behind(Plan { lease: Some(Duration::from_millis(900)), ..Plan::default() }).await;
     scene.create(draft()).await;
     scene.until_at(Some("100"), "three orders rest", |account| resting(account) == 3).await;
 
@@ -255,7 +353,7 @@ async fn who_lost_the_lease_sends_nothing_and_goes_on_when_it_is_free_again() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn command_of_another_process_is_carried_out_once() {
-    let (mut scene, store) = scene(Plan::default()).await;
+    let (mut scene, store) = behind(Plan::default()).await;
     let config = Box::new(Config::try_from(draft()).unwrap());
     let create = CommandBody::CreateBot { bot: BOT, config };
     let commands = [(1, create.clone()), (2, create), (3, CommandBody::StopBot { bot: BOT })];
@@ -281,7 +379,7 @@ async fn command_of_another_process_is_carried_out_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn graceful_stop_hears_what_left_and_gives_its_leases_back() {
-    let (mut scene, store) = scene(Plan::default()).await;
+    let (mut scene, store) = behind(Plan::default()).await;
     let slow = r#"{"seed": 1, "rule": [{"path": "POST /api/v3/order",
         "fault": {"kind": "delay_answer", "ms": 700}}]}"#;
     scene.create(draft()).await;
@@ -299,7 +397,7 @@ async fn graceful_stop_hears_what_left_and_gives_its_leases_back() {
     let intents = scene.store.look(|memory| memory.stored(OURS).unwrap().intents.len());
     let orders = scene.server.look(|exchange| {
         let open = exchange.open_orders(OURS).len();
-        open + exchange.trades(OURS, crate::scene::PAIR, tranche_model::time::Timestamp::MIN).len()
+        open + exchange.trades(OURS, scene::PAIR, tranche_model::time::Timestamp::MIN).len()
     });
     assert_eq!(orders, intents, "each intent that was committed had left, and was carried out");
 

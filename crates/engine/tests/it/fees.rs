@@ -28,7 +28,7 @@ use crate::scene::{
     BOT, Detour, OURS, PAIR, Scene, draft, instrument, memory, purse, server, server_at, trade,
 };
 
-const COIN: InstrumentId = InstrumentId::new(1);
+pub(crate) const COIN: InstrumentId = InstrumentId::new(1);
 const BNB: &str = "BNB";
 const MINUTE_MS: i64 = 60_000;
 
@@ -73,9 +73,7 @@ async fn fees_of_a_downtime_are_worth_what_they_were_in_their_own_minute() {
     scene.until_at(Some("110"), "the deal is closed", is_closed).await;
     scene.audit().await;
 
-    let deal = only_deal(&scene);
-    is_about(deal.fees.get(), taken(&scene), "fees");
-    assert_eq!(unvalued(&scene).await, 0);
+    pays_what_was_taken(&scene).await;
     scene.stop().await;
 }
 
@@ -119,8 +117,39 @@ async fn price_of_a_coin_that_paid_before_is_at_hand() {
     scene.until("the deal is closed", |account| account.bots[&BOT].head.deals_closed == 1).await;
     scene.audit().await;
 
-    is_about(only_deal(&scene).fees.get(), taken(&scene), "fees");
+    pays_what_was_taken(&scene).await;
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fee_that_was_booked_with_its_worth_is_not_said_to_be_without() {
+    let clock = Arc::new(Ahead(AtomicI64::new(0)));
+    let server = server_at(pays_in_bnb, Arc::<Ahead>::clone(&clock)).await;
+    trade(&server, COIN, "612.34");
+    let mut scene = Scene::over(server, memory(), &Detour::default()).await;
+    scene.ready().await;
+    scene.create(once()).await;
+    scene.until_at(Some("100"), "three orders rest", |account| resting(account) == 3).await;
     assert_eq!(unvalued(&scene).await, 0);
+    let (server, store) = scene.halt().await;
+
+    // The next process reads the same executions again, and nobody tells it a price.
+    clock.0.fetch_add(10 * MINUTE_MS, Ordering::SeqCst);
+    for path in ["GET /api/v3/klines", "GET /api/v3/ticker/price"] {
+        let fault = r#""fault":{"kind":"error_before","status":502},"count":1000"#;
+        let (status, said) =
+            server.control("POST", "/fault", &format!(r#"{{{fault},"path":"{path}"}}"#));
+        assert_eq!(status, 200, "{said}");
+    }
+    let mut scene = Scene::over(server, store, &Detour::default()).await;
+    scene.ready().await;
+    scene.until("three orders rest", |account| resting(account) == 3).await;
+    scene.audit().await;
+
+    assert_eq!(unvalued(&scene).await, 0, "it is in the profit already");
+    let (_, rules) = scene.server.control("GET", "/faults", "");
+    let rules: serde_json::Value = serde_json::from_str(&rules).unwrap();
+    assert_eq!(rules[0]["met"], 0, "nobody asks what it is worth: {rules}");
     scene.stop().await;
 }
 
@@ -134,12 +163,11 @@ async fn what_an_account_is_told_waits_in_its_order_for_a_slow_price() {
 
     trade_a_deal(&mut scene).await;
 
-    is_about(only_deal(&scene).fees.get(), taken(&scene), "fees");
-    assert_eq!(unvalued(&scene).await, 0);
+    pays_what_was_taken(&scene).await;
     scene.stop().await;
 }
 
-fn prices_are(fault: Fault) -> Vec<FaultRule> {
+pub(crate) fn prices_are(fault: Fault) -> Vec<FaultRule> {
     vec![FaultRule {
         fault,
         account: None,
@@ -161,7 +189,7 @@ impl Clock for Ahead {
     }
 }
 
-fn pays_in_bnb(settings: &mut Settings) {
+pub(crate) fn pays_in_bnb(settings: &mut Settings) {
     let pair = Instrument::new(COIN, Symbol::parse("BNB/USDT").unwrap(), instrument().filters);
     settings.instruments.push(pair);
     let account = &mut settings.accounts[0];
@@ -178,7 +206,7 @@ async fn begin(change: impl FnOnce(&mut Settings)) -> Scene {
 }
 
 /// One deal with a safety order, and no second one.
-async fn trade_a_deal(scene: &mut Scene) {
+pub(crate) async fn trade_a_deal(scene: &mut Scene) {
     scene.create(once()).await;
     scene.until_at(Some("100"), "three orders rest", |account| resting(account) == 3).await;
     scene.price("98.9");
@@ -187,6 +215,12 @@ async fn trade_a_deal(scene: &mut Scene) {
     scene.price("110");
     scene.until("the deal is closed", |account| account.bots[&BOT].head.deals_closed == 1).await;
     scene.audit().await;
+}
+
+/// The only deal has the fees that the exchange took, each with its worth.
+pub(crate) async fn pays_what_was_taken(scene: &Scene) {
+    is_about(only_deal(scene).fees.get(), taken(scene), "fees");
+    assert_eq!(unvalued(scene).await, 0);
 }
 
 fn once() -> Draft {

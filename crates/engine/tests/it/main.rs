@@ -1,6 +1,7 @@
 //! The engine with the real client, over loopback, against the simulated exchange.
 #![cfg(test)]
 
+mod database;
 mod exact;
 mod faults;
 mod fees;

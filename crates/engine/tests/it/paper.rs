@@ -3,11 +3,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use rust_decimal::Decimal;
 use tranche_engine::{Engine, Handle, Setup, paper::Paper, store::MemoryStore};
 use tranche_model::{
-    asset::Symbol,
+    asset::{Asset, Symbol},
+    balance::{Balance, FeeAsset},
     candle::Tick,
     client_order_id::{ClientOrderId, OrderKey},
+    fill::Fill,
     ids::{CommandId, DealNo, Generation, Installation, InstrumentId, Slot},
     instrument::{Instrument, Instruments},
     money::{Price, Qty},
@@ -19,18 +22,21 @@ use tranche_sim::{
     audit::{Auditor, Books},
     exchange::{Exchange, Settings},
 };
-use tranche_simserver::Running;
+use tranche_simserver::{Fault, Running};
 use tranche_trading::{
     account::{Account, AccountState},
     dca::{Config, Draft},
     dispatch::limits::Limits,
-    event::{Command, CommandBody},
+    event::{self, Command, CommandBody},
     order::Stage,
     shard::Options,
 };
 use tranche_venue::catalog::Catalog;
 
-use crate::scene::{self, BOT, OURS, PAIR};
+use crate::{
+    fees,
+    scene::{self, BOT, OURS, PAIR},
+};
 
 /// A process with a paper account. The store outlives it.
 struct Life {
@@ -40,8 +46,19 @@ struct Life {
 
 impl Life {
     async fn begin(server: &Running, store: &Arc<MemoryStore>) -> Self {
-        let venue = scene::venue(server, Arc::new(Catalog::new([scene::listed()]))).await;
-        let instruments = Instruments::new(vec![scene::instrument()]).unwrap();
+        let purse = vec![scene::purse("USDT", 10_000)];
+        Self::paying((server, store), &[scene::instrument()], FeeAsset::Received, purse).await
+    }
+
+    async fn paying(
+        (server, store): (&Running, &Arc<MemoryStore>),
+        listed: &[Instrument],
+        fee_asset: FeeAsset,
+        purse: Vec<Balance>,
+    ) -> Self {
+        let catalog = Catalog::new(listed.iter().cloned().map(scene::listed_as));
+        let venue = scene::venue(server, Arc::new(catalog)).await;
+        let instruments = Instruments::new(listed.to_vec()).unwrap();
         let exchange = Exchange::new(instruments.clone(), Settings::default());
         let paper = Paper::new(exchange, Arc::clone(&venue));
         let (engine, _) = Engine::start(Setup {
@@ -52,8 +69,7 @@ impl Life {
             store: Arc::<MemoryStore>::clone(store),
             paper: Some(Arc::clone(&paper)),
         });
-        let terms = scene::terms(Installation::new(3));
-        let purse = vec![scene::purse("USDT", 10_000)];
+        let terms = event::Settings { fee_asset, ..scene::terms(Installation::new(3)) };
         let door = paper.open(OURS, (terms.fees, terms.fee_asset), purse).unwrap();
         engine.own(OURS, terms, door).await.unwrap();
         Self { engine, paper }
@@ -77,17 +93,27 @@ impl Life {
         let accounts = accounts.await.unwrap();
         // The exchange's trades of former lives are gone: only books and orders can be compared.
         let memory = tranche_sim::memory::Memory::default();
-        let instruments = Instruments::new(vec![scene::instrument()]).unwrap();
         let found = self.paper.look(|exchange| {
-            let books = Books {
-                exchange,
-                memory: &memory,
-                instruments: &instruments,
-                now: Timestamp::from_ms(0),
-            };
+            let instruments = exchange.instruments();
+            let now = Timestamp::from_ms(0);
+            let books = Books { exchange, memory: &memory, instruments, now };
             Auditor::new().check(books, &accounts)
         });
         assert_eq!(found, []);
+    }
+
+    async fn create_bot(&self) {
+        let config = Box::new(Config::try_from(scene::draft()).unwrap());
+        let body = CommandBody::CreateBot { bot: BOT, config };
+        let create = Command { id: CommandId::new(1), body };
+        self.engine.command(OURS, create).await.unwrap().unwrap();
+    }
+
+    /// What the exchange says that the account has of it.
+    fn holds(&self, name: &str) -> Decimal {
+        let balances = self.paper.look(|exchange| exchange.balances(OURS));
+        let held = balances.into_iter().find(|balance| balance.asset.as_str() == name);
+        held.map_or(Decimal::ZERO, |balance| balance.total().unwrap().get())
     }
 }
 
@@ -100,10 +126,7 @@ async fn paper_account_goes_on_in_another_process() {
     first
         .until(&server, "100", "it is ready", |account| account.desk.state == AccountState::Ready)
         .await;
-    let config = Box::new(Config::try_from(scene::draft()).unwrap());
-    let create = CommandBody::CreateBot { bot: BOT, config };
-    let create = Command { id: CommandId::new(1), body: create };
-    first.engine.command(OURS, create).await.unwrap().unwrap();
+    first.create_bot().await;
     first.until(&server, "100", "three orders rest", |account| resting(account) == 3).await;
     first.until(&server, "98.9", "one is filled", |account| resting(account) == 2).await;
     first.audit().await;
@@ -125,6 +148,91 @@ async fn paper_account_goes_on_in_another_process() {
     assert!(3 <= trades, "base, safety order and take profit: {trades}");
     second.engine.stop().await.unwrap();
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fees_on_paper_are_taken_in_the_named_coin_also_after_a_restart() {
+    let server = scene::server(fees::pays_in_bnb).await;
+    scene::trade(&server, fees::COIN, "600");
+    let store = scene::memory();
+    let bnb = FeeAsset::Third(Asset::parse("BNB").unwrap());
+    let begin = || async {
+        let purse = vec![scene::purse("USDT", 10_000), scene::purse("BNB", 1)];
+        let pairs = server.look(|exchange| exchange.instruments().clone());
+        let pairs: Vec<Instrument> = pairs.iter().cloned().collect();
+        Life::paying((&server, &store), &pairs, bnb, purse).await
+    };
+    let first = begin().await;
+    first.create_bot().await;
+    first.until(&server, "100", "three orders rest", |account| resting(account) == 3).await;
+    first.until(&server, "98.9", "one is filled", |account| resting(account) == 2).await;
+    first.audit().await;
+    first.engine.stop().await.unwrap();
+    drop(first);
+    let second = begin().await;
+    second.until(&server, "99", "both orders rest again", |account| resting(account) == 2).await;
+
+    let is_closed = |account: &Account| account.bots[&BOT].head.deals_closed == 1;
+    second.until(&server, "103", "the deal is closed", is_closed).await;
+    second.audit().await;
+
+    let fills = fills(&store);
+    assert!(3 <= fills.len(), "{fills:?}");
+    let mut paid = Decimal::ZERO;
+    for Fill { fee, quote, .. } in &fills {
+        assert_eq!(fee.asset.as_str(), "BNB");
+        // A thousandth at 600 USDT, to eight digits.
+        let worth = quote.get() / Decimal::from(1000);
+        assert!((fee.amount.get() - worth / Decimal::from(600)).abs() < Decimal::new(1, 8));
+        assert_eq!(fee.in_quote.unwrap().get(), worth);
+        paid += fee.amount.get();
+    }
+    assert_eq!(second.holds("BNB"), Decimal::ONE - paid);
+    second.engine.stop().await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fees_on_paper_are_taken_in_what_is_traded_where_the_coin_cannot_pay() {
+    // Nobody says what it is worth, and then there is none of it.
+    for (is_silent, coins) in [(true, 1), (false, 0)] {
+        let server = scene::server(|settings| {
+            fees::pays_in_bnb(settings);
+            if is_silent {
+                settings.faults.rules = fees::prices_are(Fault::ErrorBefore { status: 502 });
+            }
+        })
+        .await;
+        scene::trade(&server, fees::COIN, "600");
+        let store = scene::memory();
+        let bnb = FeeAsset::Third(Asset::parse("BNB").unwrap());
+        let purse = vec![scene::purse("USDT", 10_000), scene::purse("BNB", coins)];
+        let pairs = server.look(|exchange| exchange.instruments().clone());
+        let pairs: Vec<Instrument> = pairs.iter().cloned().collect();
+        let life = Life::paying((&server, &store), &pairs, bnb, purse).await;
+        life.create_bot().await;
+
+        let is_closed = |account: &Account| {
+            account.bots.get(&BOT).is_some_and(|bot| 1 <= bot.head.deals_closed)
+        };
+        life.until(&server, "100", "three orders rest", |account| resting(account) == 3).await;
+        life.until(&server, "103", "the deal is closed", is_closed).await;
+        life.audit().await;
+
+        let fills = fills(&store);
+        assert!(2 <= fills.len(), "{fills:?}");
+        for fill in fills {
+            let traded = if fill.side == Side::Buy { "AAA" } else { "USDT" };
+            assert_eq!(fill.fee.asset.as_str(), traded);
+        }
+        assert_eq!(life.holds("BNB"), Decimal::from(coins));
+        life.engine.stop().await.unwrap();
+        server.stop().await;
+    }
+}
+
+fn fills(store: &MemoryStore) -> Vec<Fill> {
+    store.look(|memory| memory.stored(OURS).unwrap().fills.values().map(|row| row.fill).collect())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

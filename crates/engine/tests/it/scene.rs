@@ -249,10 +249,7 @@ async fn start(
     detour: &Detour,
 ) -> (Handle, Receiver<Told>) {
     let instruments = listed_by(server);
-    let listed = instruments.iter().map(|instrument| Listed {
-        text: format!("{}{}", instrument.symbol.base, instrument.symbol.quote),
-        instrument: instrument.clone(),
-    });
+    let listed = instruments.iter().cloned().map(listed_as);
     let venue = venue_by(server, Arc::new(Catalog::new(listed)), detour).await;
     let (engine, news) = Engine::start(Setup {
         instruments,
@@ -294,7 +291,13 @@ async fn venue_by(server: &Running, catalog: Arc<Catalog>, detour: &Detour) -> A
 }
 
 pub(crate) fn listed() -> Listed {
-    Listed { text: "AAAUSDT".to_owned(), instrument: instrument() }
+    listed_as(instrument())
+}
+
+/// By the name that the exchange uses.
+pub(crate) fn listed_as(instrument: Instrument) -> Listed {
+    let text = format!("{}{}", instrument.symbol.base, instrument.symbol.quote);
+    Listed { text, instrument }
 }
 
 pub(crate) fn terms(installation: Installation) -> event::Settings {

@@ -26,7 +26,7 @@ pub(crate) fn year() -> CandleFile {
             file.source = Source::Recorded { file: YEAR.to_owned() };
             file
         }
-        Recorded::Missing { .. } => {
+        Recorded::Missing(_) => {
             let generator = Generator::new(SEED, &Params::btc_usdt()).unwrap();
             let (source, interval) = (generator.source(), generator.interval());
             let candles = generator.take(YEAR_MINUTES).collect();
@@ -42,7 +42,7 @@ pub(crate) fn trades() -> (Source, Vec<Price>) {
             let prices = traded_prices(&unpacked(&path));
             (Source::Recorded { file: STREAM.to_owned() }, prices)
         }
-        Recorded::Missing { .. } => {
+        Recorded::Missing(_) => {
             let params = Params { interval: Millis::from_secs(1), ..Params::btc_usdt() };
             let generator = Generator::new(SEED, &params).unwrap();
             let source = generator.source();

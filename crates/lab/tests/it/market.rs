@@ -34,7 +34,7 @@ pub(crate) fn year() -> (Vec<Candle>, Millis) {
             let file = candles::read(&path, Some(Millis::from_secs(60))).unwrap();
             (file.candles, file.interval)
         }
-        missing @ Recorded::Missing { .. } => {
+        missing @ Recorded::Missing(_) => {
             println!("{missing}; using the bundled excerpt");
             let file = excerpt::candles_of(Market::BtcUsdt).unwrap();
             (file.candles, file.interval)

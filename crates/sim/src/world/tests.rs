@@ -12,12 +12,19 @@ mod faults;
 
 /// Worlds that failed once, each with what it showed. They stay; a plan that is drawn otherwise makes
 /// other worlds of them, so what they showed has a test of its own, too.
-const FOUND: [(u64, u32, Option<Fault>, &str); 6] = [
+const FOUND: [(u64, u32, Option<Fault>, &str); 8] = [
     (2, 4, Some(Fault::WrongTransientStatus), "a reading that said cancelled once was believed"),
     (94, 12, None, "a push that said cancelled was believed while a cancel was under way"),
     (3, 12, None, "the same, told again by an old session"),
     (62, 12, None, "a push and a reading were wrong"),
     (20_261_693, 36, None, "a print in the midst of a gap stayed fresh: the world was wrong"),
+    (
+        30_001_567,
+        36,
+        None,
+        "an order had just been wanted when all was looked at: the check was wrong",
+    ),
+    (30_005_724, 36, None, "the same, at the end of an episode"),
     (100, 36, None, "a step became coarser while nobody was there: the take profit stayed"),
 ];
 

@@ -15,7 +15,7 @@ use tranche_sim::{
 use tranche_trading::{
     account::AccountState,
     codec,
-    event::{CommandBody, Event, Scope},
+    event::{CommandBody, Event, Scope, Timing},
     shard::{Input, Options, Output},
     why::Why,
 };
@@ -228,6 +228,28 @@ fn an_order_of_unknown_fate_is_asked_for_at_once() {
 
     let asked = asked(&mut scene);
     assert!(asked.contains(&Slot::BASE.to_string()), "{asked:?}");
+}
+
+#[test]
+fn many_starts_do_not_put_the_proof_off_that_an_order_is_absent() {
+    let mut scene = recorded();
+    scene.create(BOT, draft());
+    scene.next_call(1, CallFault::LoseRequest);
+    scene.tick(A, "100");
+    let timing = Timing::default();
+    let (_, order) = scene.lane(BOT).orders().next().unwrap();
+    let counts_from = order.send_by.plus(timing.arrival_margin).plus(timing.processing_bound);
+    // Each start asks for the order, so that it is not found often in a short time.
+    while scene.driver.now() < counts_from.plus(Millis::from_secs(25)) {
+        scene.evict();
+        scene.wait(1);
+    }
+    let is_proof = |why: &Why| matches!(why, Why::ProvedNotPlaced { .. });
+    assert!(!scene.whys.iter().any(is_proof));
+
+    scene.wait(20);
+
+    assert!(scene.whys.iter().any(is_proof), "{:#?}", scene.whys);
 }
 
 /// A deal whose take profit and two safety orders rest.

@@ -116,13 +116,12 @@ async fn write_expected(
     versions: Versions,
 ) -> Result<bool, Fault> {
     let moves = moves(standings);
-    match rows::write_alone(pool, &moves, batches, versions).await.map_err(refused)? {
-        Some(count) => Ok(usize::try_from(count) == Ok(moves.len())),
-        None => {
-            let tx = pool.begin().await.map_err(other)?;
-            write(tx, standings, batches, versions).await
-        }
+    let alone = rows::write_alone(pool, &moves, batches, versions).await.map_err(refused)?;
+    if let Some(count) = alone {
+        return Ok(usize::try_from(count) == Ok(moves.len()));
     }
+    let tx = pool.begin().await.map_err(other)?;
+    write(tx, standings, batches, versions).await
 }
 
 /// Writes the batches and commits, if all the accounts stand where they are said to.

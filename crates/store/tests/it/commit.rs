@@ -1,5 +1,7 @@
 //! Committing and loading.
 
+use std::collections::BTreeSet;
+
 use tranche_model::{
     ids::{AccountId, BotId, CommandId, DealNo, Epoch, InstrumentId, Seq, TradeId},
     money::Quote,
@@ -126,9 +128,18 @@ async fn fill_deal_and_verdict_are_kept_once(bench: &Bench) {
     assert_eq!(store.fills(account).await.unwrap(), [fill(8, 1)]);
     assert_eq!(store.deals(account).await.unwrap(), [deal("take profit")]);
     assert_eq!(store.verdict(account, CommandId::new(6)).await, Ok(Some(verdict(Ok(())))));
-    let known = |trade| store.fill_known(account, InstrumentId::new(3), TradeId::new(trade));
-    assert_eq!(known(1).await, Ok(true));
-    assert_eq!(known(2).await, Ok(false));
+    let known = async |account, instrument, trades: &[u128]| {
+        let trades: Vec<TradeId> = trades.iter().copied().map(TradeId::new).collect();
+        store.fills_known(account, InstrumentId::new(instrument), &trades).await.unwrap()
+    };
+    let first = BTreeSet::from([TradeId::new(1)]);
+    assert_eq!(known(account, 3, &[1]).await, first);
+    // More than fit into one list.
+    assert_eq!(known(account, 3, &(1..=300).collect::<Vec<_>>()).await, first);
+    assert_eq!(known(account, 3, &[]).await, BTreeSet::new());
+    assert_eq!(known(account, 3, &[2]).await, BTreeSet::new());
+    assert_eq!(known(account, 4, &[1]).await, BTreeSet::new());
+    assert_eq!(known(AccountId::new(2), 3, &[1]).await, BTreeSet::new());
     assert_eq!(store.fills_of(BotId::new(8), DealNo::new(1)).await.unwrap(), [fill(8, 1)]);
 }
 

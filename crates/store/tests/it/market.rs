@@ -7,7 +7,7 @@ use tranche_model::{
     ids::{AccountId, InstrumentId},
     instrument::{Instrument, Instruments, TradingStatus},
     money::{Amount, Price, Qty},
-    time::Millis,
+    time::{Millis, Timestamp},
 };
 use tranche_store::{BalancesNote, Listing, Notes, PriceRow, StoreError, UsedWeight};
 
@@ -18,6 +18,7 @@ contract! {
     balances_are_the_last_ones_told,
     older_price_replaces_no_newer_one,
     used_weight_outlives_a_restart,
+    host_that_heard_less_hides_no_ban_of_its_address,
     notes_are_written_together_or_not_at_all,
 }
 
@@ -90,16 +91,36 @@ async fn older_price_replaces_no_newer_one(bench: &Bench) {
     assert_eq!(store.prices("bybit").await, Ok(Vec::new()));
 }
 
-async fn used_weight_outlives_a_restart(bench: &Bench) {
-    let store = bench.open().await;
-    let weight = |address: &str, used, banned_until| UsedWeight {
+fn weight(address: &str, used: u64, banned_until: Option<Timestamp>) -> UsedWeight {
+    UsedWeight {
         venue: "binance".to_owned(),
         address: address.to_owned(),
         span: "1m".to_owned(),
         began_at: NOW,
         used,
         banned_until,
+    }
+}
+
+async fn host_that_heard_less_hides_no_ban_of_its_address(bench: &Bench) {
+    let store = bench.open().await;
+    let later = |seconds| Some(NOW.plus(Millis::from_secs(seconds)));
+    let told = async |told: UsedWeight| {
+        store.put_weight(&told).await.unwrap();
+        store.weights().await.unwrap().remove(0)
     };
+
+    assert_eq!(told(weight("one", 700, later(9))).await, weight("one", 700, later(9)));
+    assert_eq!(told(weight("one", 5, None)).await, weight("one", 700, later(9)));
+    assert_eq!(told(weight("one", 701, later(3))).await, weight("one", 701, later(9)));
+    assert_eq!(told(weight("one", 701, later(20))).await, weight("one", 701, later(20)));
+    let next = NOW.plus(Millis::from_secs(60));
+    let of_next = |used| UsedWeight { began_at: next, ..weight("one", used, later(20)) };
+    assert_eq!(told(UsedWeight { banned_until: None, ..of_next(2) }).await, of_next(2));
+}
+
+async fn used_weight_outlives_a_restart(bench: &Bench) {
+    let store = bench.open().await;
     store.put_weight(&weight("one", 5, None)).await.unwrap();
     store.put_weight(&weight("Two", 6, None)).await.unwrap();
     store.put_weight(&weight("one", 700, Some(NOW))).await.unwrap();

@@ -1,7 +1,7 @@
 //! Whatever is committed and loaded, in whatever order: both databases answer and hold what a plain map
 //! of the rules says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::{
     collection::vec,
@@ -145,7 +145,8 @@ async fn compare(store: &Store, account: AccountId, stored: &Stored) {
         );
     }
     for (instrument, trade) in stored.fills.keys() {
-        assert_eq!(store.fill_known(account, *instrument, *trade).await, Ok(true));
+        let known = store.fills_known(account, *instrument, &[*trade]).await;
+        assert_eq!(known, Ok(BTreeSet::from([*trade])));
     }
 }
 

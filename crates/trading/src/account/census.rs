@@ -43,11 +43,12 @@ impl Account {
                 if listed.contains(&order.client_id) {
                     continue;
                 }
-                if order.stage == Stage::Open {
+                let is_open = order.stage == Stage::Open;
+                let evidence = order.evidence_mut();
+                let is_last =
+                    evidence.is_some_and(|known| known.note(asked_at, |known| &mut known.unlisted));
+                if is_open || is_last {
                     missing.push(Read::Order(order.client_id, lane.instrument));
-                }
-                if let Some(evidence) = order.evidence_mut() {
-                    evidence.unlisted |= evidence.counts(asked_at);
                 }
             }
         }

@@ -225,7 +225,7 @@ impl Account {
             asked_at.is_some_and(|last| first.plus(timing.not_found_grace) <= last)
         });
         let is_asked = NOT_FOUNDS_NEEDED <= evidence.not_found && is_spread;
-        if is_asked && evidence.trades_read && evidence.balances_read && evidence.unlisted {
+        if is_asked && evidence.is_traceless() {
             let why = turn.conclude(slot, id)?;
             turn.note(why, out);
             return self.run(key, world, out);
@@ -241,7 +241,7 @@ impl Account {
                 turn.desk.reads.want(read, now, since);
             }
         }
-        let pause = pause_after(evidence.not_found, &timing);
+        let pause = pause_after(&evidence, &timing);
         let again = if now < found.counts_from { found.counts_from } else { now.plus(pause) };
         turn.desk.reads.want(Read::Order(id, instrument), again, now);
         Ok(())
@@ -269,14 +269,17 @@ impl Account {
             }
             let slots: Vec<_> = turn.lane.orders().map(|(slot, _)| slot).collect();
             for slot in slots {
-                turn.change(slot, |order| {
+                let asked_for = turn.change(slot, |order| {
                     let first = order.created_at.minus(TRADES_MARGIN);
                     let asked_at = asked.filter(|(_, since)| *since <= first).map(|(at, _)| at);
-                    if let Some(evidence) = order.evidence_mut() {
-                        evidence.trades_read |= evidence.counts(asked_at);
-                    }
-                    Ok(())
+                    let evidence = order.evidence_mut();
+                    let is_last = evidence
+                        .is_some_and(|known| known.note(asked_at, |known| &mut known.trades_read));
+                    Ok(is_last.then_some(order.client_id))
                 })?;
+                if let Some(id) = asked_for.flatten() {
+                    turn.desk.reads.want(Read::Order(id, instrument), world.now, world.now);
+                }
             }
             self.run(key, world, out)?;
         }
@@ -315,7 +318,7 @@ impl Account {
         if self.desk.ledger.is_open() && (is_comparing || !is_told_before) {
             self.want_trades_of_moved(world)?;
         }
-        self.note_balances_read(asked_at);
+        self.note_balances_read(asked_at, world.now);
         if self.desk.suspected.1.is_empty() {
             self.desk.ledger.adopt(balances)?;
             self.desk.short.clear();
@@ -377,17 +380,18 @@ impl Account {
     }
 
     /// Orders in doubt have left no trace in the balances, or one that began their proof anew.
-    fn note_balances_read(&mut self, asked_at: Option<Timestamp>) {
-        for evidence in self.evidence_mut() {
-            evidence.balances_read |= evidence.counts(asked_at);
+    fn note_balances_read(&mut self, asked_at: Option<Timestamp>, now: Timestamp) {
+        for lane in self.bots.values_mut().flat_map(|bot| &mut bot.lanes) {
+            for order in lane.seats.iter_mut().filter_map(|seat| seat.order.as_deref_mut()) {
+                let evidence = order.evidence_mut();
+                if evidence
+                    .is_some_and(|known| known.note(asked_at, |known| &mut known.balances_read))
+                {
+                    let read = Read::Order(order.client_id, lane.instrument);
+                    self.desk.reads.want(read, now, now);
+                }
+            }
         }
-    }
-
-    /// What is being learned of each order in doubt.
-    fn evidence_mut(&mut self) -> impl Iterator<Item = &mut Evidence> {
-        let lanes = self.bots.values_mut().flat_map(|bot| &mut bot.lanes);
-        let orders = lanes.flat_map(|lane| &mut lane.seats).filter_map(|seat| seat.order.as_mut());
-        orders.filter_map(|order| order.evidence_mut())
     }
 
     /// Running maxima are rebuilt from the venue's one-minute highs. A lane that has trailed only since
@@ -447,10 +451,13 @@ fn counts_from(order: &Order, timing: &Timing) -> Timestamp {
 }
 
 /// When the question is repeated. A proof that does not come about, because other questions are
-/// refused, is tried ever more rarely.
-fn pause_after(not_found: u8, timing: &Timing) -> Millis {
+/// refused, is tried ever more rarely. With the last of their answers the order is asked for at once.
+fn pause_after(evidence: &Evidence, timing: &Timing) -> Millis {
     let half = Millis::new(timing.not_found_grace.ms() / 2);
-    let doublings = u32::from(not_found / NOT_FOUNDS_AT_FIRST).min(16);
+    if evidence.is_traceless() {
+        return half;
+    }
+    let doublings = u32::from(evidence.not_found / NOT_FOUNDS_AT_FIRST).min(16);
     half.times(1 << doublings).min(RETRY_LAST.max(half))
 }
 

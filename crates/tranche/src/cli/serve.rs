@@ -26,7 +26,7 @@ Examples:
   tranche bot list
 
   tranche serve --data-dir /var/lib/tranche --health 127.0.0.1:9020
-  tranche serve --database postgres://tranche@db/tranche
+  tranche serve --database postgres://tranche@db/tranche --egress office
   tranche serve --rest http://127.0.0.1:9010 --market-socket ws://127.0.0.1:9010 \\
       --api-socket ws://127.0.0.1:9010/ws-api/v3             (trades on `tranche simserver`)
 
@@ -52,6 +52,10 @@ pub(crate) struct ServeTask {
     /// takes over [default: 15s]
     #[arg(long, value_name = "TIME", env = "TRANCHE_LEASE")]
     pub(crate) lease: Option<String>,
+    /// Name of the address that the exchange sees: hosts behind one share a name, others take another;
+    /// the exchange counts requests by address
+    #[arg(long, value_name = "NAME", env = "TRANCHE_EGRESS", default_value = "default")]
+    pub(crate) egress: String,
     /// How long the journal is kept, and with it the intents of orders: 30d, 12h, or `forever` (also 0).
     /// Fills, deals, commands and what bots stand at stay in any case [default: 30d]
     #[arg(long, value_name = "TIME", env = "TRANCHE_KEEP_JOURNAL")]

@@ -40,7 +40,7 @@ pub(super) async fn reach(
         Sockets { market: task.market_socket.as_deref(), api: task.api_socket.as_deref() };
     let exchange =
         venues::start(venues::whole_settings(&task.venue, sockets, &settings.exchange)?)?;
-    wait_for_ban(&exchange, ground).await?;
+    wait_for_ban(&exchange, (&task.egress, ground)).await?;
     let mut pause = RETRY_FIRST;
     let listings = loop {
         match ask(&exchange).await {
@@ -59,11 +59,14 @@ pub(super) async fn reach(
 }
 
 /// Who asks while shut out is shut out for longer. A former process noted until when.
-async fn wait_for_ban(exchange: &Exchange, ground: &Ground) -> Result<()> {
-    let usage = DatabaseStore::usage_of(&ground.store, exchange.venue.name()).await?;
-    let until = usage.and_then(|usage| usage.banned_until);
+async fn wait_for_ban(exchange: &Exchange, (egress, ground): (&str, &Ground)) -> Result<()> {
+    let mut used = DatabaseStore::usages_of(&ground.store, exchange.venue.name()).await?;
+    let until = used.remove(egress).and_then(|usage| usage.banned_until);
     if let Some(until) = until.filter(|until| ground.now() < *until) {
-        tracing::error!("the exchange takes nothing from this address until {until}; waiting");
+        tracing::error!(
+            egress,
+            "the exchange takes nothing from this address until {until}; waiting"
+        );
         sleep(Duration::from_millis(until.since(ground.now()).ms().into())).await;
     }
     Ok(())

@@ -20,13 +20,11 @@ use crate::{
     ground::Ground,
     rights::{self, Rights},
     secrets,
-    settings::Settings,
+    settings::{self, Settings},
     trouble::Trouble,
     venues::{self, Exchange, Sockets},
 };
 
-/// Names are typed into commands.
-const NAME_MAX: usize = 40;
 /// Letters of a key that are kept in the open, for people to tell keys apart.
 const HINT: usize = 4;
 /// The exchange's clock is read first; a key's questions carry it.
@@ -83,7 +81,7 @@ async fn add(
     (venue, settings): (&VenueOptions, &Settings),
     look: &LookOptions,
 ) -> Result<ExitCode> {
-    check_name(name)?;
+    settings::check_name("name", name)?;
     if anyway && !yes {
         bail!("this adds a key although the exchange may refuse it; add --yes if that is meant");
     }
@@ -232,14 +230,6 @@ async fn seal(
     account.credential = Some(ground.store.seal(&keys, &new, ground.now()).await?);
     account.user = Some(user);
     account.is_paper = false;
-    Ok(())
-}
-
-fn check_name(name: &str) -> Result<()> {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
-    if name.is_empty() || NAME_MAX < name.len() || !name.chars().all(is_plain) {
-        bail!("name: `{name}` (letters, digits, - and _, at most {NAME_MAX})");
-    }
     Ok(())
 }
 

@@ -22,7 +22,7 @@ const OLD_AFTER: Millis = Millis::from_secs(60);
 #[derive(Debug, Serialize)]
 pub(super) struct Told {
     balances: Vec<Holding>,
-    limit: Option<Limit>,
+    limits: Vec<Limit>,
 }
 
 #[derive(Debug, Serialize)]
@@ -46,9 +46,11 @@ struct Worth {
     is_old: bool,
 }
 
-/// Of the request weight of this minute, for all accounts of the address.
+/// Of the request weight of this minute, for all accounts that are traded from one address.
 #[derive(Debug, Serialize)]
 struct Limit {
+    /// The name of the address.
+    egress: String,
     used: u64,
     minute: String,
     is_this_minute: bool,
@@ -79,8 +81,9 @@ impl Told {
                 worth,
             });
         }
-        let usage = DatabaseStore::usage_of(&ground.store, &account.venue).await?;
-        let limit = usage.map(|usage| Limit {
+        let used = DatabaseStore::usages_of(&ground.store, &account.venue).await?;
+        let limits = used.into_iter().map(|(egress, usage)| Limit {
+            egress,
             used: usage.used,
             minute: usage.began_at.to_string(),
             is_this_minute: now < usage.began_at.plus(Millis::from_secs(60)),
@@ -89,7 +92,7 @@ impl Told {
                 .filter(|until| now < *until)
                 .map(|until| until.to_string()),
         });
-        Ok(Self { balances, limit })
+        Ok(Self { balances, limits: limits.collect() })
     }
 
     pub(super) fn say(&self) -> Result<()> {
@@ -100,11 +103,19 @@ impl Told {
                 "balance     {asset} {free} free, {locked} locked, told {told}{worth}"
             ))?;
         }
-        if let Some(limit) = &self.limit {
+        for limit in &self.limits {
+            let egress = match self.limits.as_slice() {
+                [_] => String::new(),
+                _ => format!(" from `{}`", limit.egress),
+            };
             let used = if limit.is_this_minute { limit.used } else { 0 };
-            console::say(&format!("limit       {used} of request weight used in this minute"))?;
+            console::say(&format!(
+                "limit       {used} of request weight used in this minute{egress}"
+            ))?;
             if let Some(until) = &limit.banned_until {
-                console::say(&format!("banned      the exchange takes nothing until {until}"))?;
+                console::say(&format!(
+                    "banned      the exchange takes nothing{egress} until {until}"
+                ))?;
             }
         }
         Ok(())

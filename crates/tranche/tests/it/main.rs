@@ -8,6 +8,7 @@ mod data;
 mod demo;
 mod depot;
 mod doctor;
+mod egress;
 mod fuzz;
 #[path = "../../../venue/tests/conformance/impostor.rs"]
 mod impostor;

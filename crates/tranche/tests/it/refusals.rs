@@ -34,6 +34,17 @@ fn candles_of_a_pair_that_the_bot_does_not_trade() {
 }
 
 #[test]
+fn fees_in_a_coin_without_a_price() {
+    let place = Place::trading("third_fee");
+    place.write("space.toml", "[parameters]\ntake_profit_pct = { values = [1, 2] }\n");
+    for line in [RUN, "sweep --bot bot.toml --space space.toml --candles candles.csv"] {
+        place
+            .run(&format!("{line} --fee-asset BNB"))
+            .refuses(&["no price of BNB is known in a backtest", "--fee-asset quote --fee 0.075%"]);
+    }
+}
+
+#[test]
 fn orders_below_the_least_notional() {
     with_bot("notional", "base_order_volume = \"100\"", "base_order_volume = \"4\"").refuses(&[
         "bot.toml, line 3: base_order_volume is",

@@ -52,8 +52,12 @@ impl Bots {
     }
 
     pub(crate) fn start_with(place: &Place, exchange: &Server, flags: &str) -> Self {
-        let at = exchange.flags();
-        let line = format!("serve --data-dir data --health 127.0.0.1:0 {at} {flags}");
+        Self::start_at(place, exchange, &format!("--data-dir data {flags}"))
+    }
+
+    /// On a database that the flags name.
+    pub(crate) fn start_at(place: &Place, exchange: &Server, flags: &str) -> Self {
+        let line = format!("serve --health 127.0.0.1:0 {} {flags}", exchange.flags());
         let mut command = place.command(&line);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);

@@ -5,17 +5,21 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout};
 use tranche_model::{
     candle::Candle,
-    ids::InstrumentId,
+    ids::{AccountId, InstrumentId, TradeId},
     money::Price,
     time::{Millis, Timestamp},
 };
 use tranche_venue::venue::{CandleRange, Interval, Later, ReadError, Venue};
 
 use super::FRESH;
-use crate::worth::Route;
+use crate::{
+    lease::now,
+    store::Store,
+    worth::{Name, Route},
+};
 
 /// What failed is tried again after this.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -28,6 +32,7 @@ const BACK: Millis = Millis::from_secs(3600);
 /// A fee that has to be valued.
 #[derive(Debug)]
 pub(super) struct Need {
+    pub(super) name: Name,
     /// When it was taken.
     pub(super) at: Timestamp,
     pub(super) routes: Vec<Route>,
@@ -70,6 +75,37 @@ impl Prices {
     fn has(&self, instrument: InstrumentId, at: Timestamp) -> bool {
         self.minutes.contains_key(&(instrument, minute(at)))
     }
+}
+
+/// Which of these fills are in the books. Half of the time is left for the exchange; a store that gives no
+/// answer until then knows of none.
+pub(super) async fn booked(
+    store: &dyn Store,
+    account: AccountId,
+    needs: &[Need],
+    until: Instant,
+) -> BTreeSet<Name> {
+    let mut asked: BTreeMap<InstrumentId, Vec<TradeId>> = BTreeMap::new();
+    for Need { name: (_, instrument, trade), .. } in needs {
+        asked.entry(*instrument).or_default().push(*trade);
+    }
+    let mut booked = BTreeSet::new();
+    let asking = async {
+        for (instrument, trades) in asked {
+            match store.fills_known(account, instrument, trades).await {
+                Ok(known) => {
+                    booked.extend(known.into_iter().map(|trade| (account, instrument, trade)));
+                }
+                Err(error) => tracing::warn!(%account, %error,
+                    "the store does not say which fills are booked; all are valued"),
+            }
+        }
+    };
+    let left = until.saturating_duration_since(now());
+    if timeout(left / 2, asking).await.is_err() {
+        tracing::warn!(%account, "the store does not say in time which fills are booked");
+    }
+    booked
 }
 
 /// Asks for the last prices where fees were taken just now, and for candles where it is longer ago.

@@ -1,11 +1,19 @@
 //! Where a world is looked at: at what moved, and at everything when it is quiet.
 
-use tranche_model::ids::AccountId;
-use tranche_trading::bot::BotStatus;
+use tranche_model::{ids::AccountId, time::Millis};
+use tranche_trading::{
+    bot::{BotStatus, Lane},
+    order::Stage,
+};
 
 use super::CLOCK_ERROR;
 use super::model;
 use crate::world::World;
+
+/// Longer than a request takes to leave and to be answered.
+const MOMENT: Millis = Millis::from_secs(5);
+/// So often something new may be wanted just then. All fit into a minute.
+const MOMENTS: u8 = 5;
 
 impl World<'_> {
     /// Looks at the sums of deals in which something moved.
@@ -34,8 +42,27 @@ impl World<'_> {
         }
     }
 
+    /// What was wanted a moment ago leaves first, and is answered.
+    fn let_leave(&mut self) {
+        for _ in 0..MOMENTS {
+            if !self.is_leaving() {
+                return;
+            }
+            self.advance(self.now.plus(MOMENT));
+        }
+    }
+
+    fn is_leaving(&self) -> bool {
+        let accounts = self.plan.accounts.iter().filter_map(|account| self.account(*account));
+        let lanes = accounts.flat_map(|live| live.bots.values()).flat_map(|bot| &bot.lanes);
+        lanes.flat_map(Lane::orders).any(|(_, order)| {
+            order.stage == Stage::Intent && self.now <= order.send_by.plus(CLOCK_ERROR)
+        })
+    }
+
     /// The last fault was a while ago: nothing is in doubt any more.
     pub(in crate::world) fn look_soon(&mut self) {
+        self.let_leave();
         if !self.checks.is_clean() {
             return;
         }
@@ -65,6 +92,7 @@ impl World<'_> {
 
     /// Everything is quiet: the model computes all anew.
     pub(in crate::world) fn look_closely(&mut self) {
+        self.let_leave();
         if !self.checks.is_clean() {
             return;
         }

@@ -116,9 +116,7 @@ pub fn always(view: &View<'_>) -> Checked {
             check_deal(view, (bot, lane), &venue)?;
         }
     }
-    if !view.disturbed.restored {
-        check_deal_rows(view, stored)?;
-    }
+    check_deal_rows(view, stored)?;
     if !view.disturbed.funds {
         check_reserved(view)?;
     }

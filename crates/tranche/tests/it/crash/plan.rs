@@ -52,8 +52,7 @@ impl Plan {
             cycles: asked.unwrap_or(cycles),
             faults: said("FAULTS").map_or(faults, |text| Faults::parse(&text)),
             bots: number("BOTS"),
-            leave: number("LEAVE")
-                .map_or(100, |times| u32::try_from(times).expect("a small number")),
+            leave: number("LEAVE").map_or(1, |times| u32::try_from(times).expect("a small number")),
             seed: number("SEED").unwrap_or(0x5EED),
             jobs: number("JOBS").unwrap_or(1).max(1),
             is_asked: asked.is_some(),

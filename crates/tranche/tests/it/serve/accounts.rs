@@ -47,7 +47,7 @@ fn account_shows_what_the_exchange_told_last_and_how_long_ago() {
     }
     let coins = &shown["told"]["balances"][0]["worth"];
     assert_eq!((&coins["price"], &coins["is_old"]), (&"60000".into(), &false.into()), "{coins}");
-    assert!(0 < shown["told"]["limit"]["used"].as_u64().unwrap(), "{shown}");
+    assert!(0 < shown["told"]["limits"][0]["used"].as_u64().unwrap(), "{shown}");
     // Nobody said what it pays: the exchange did.
     assert_eq!(shown["fees"]["maker"], "0.0002", "{shown}");
     assert_eq!(shown["fees"]["taker"], "0.0004", "{shown}");
