@@ -23,6 +23,7 @@ use tranche_model::{
     time::Millis,
 };
 use tranche_trading::{
+    account::KeyRights,
     dispatch::{
         CallNumber, Dispatch,
         limits::{Limits, Weights},
@@ -130,6 +131,8 @@ struct Owned {
     place: Place,
     /// Nothing but questions is sent.
     is_held: bool,
+    /// Told to the account each time that it is loaded.
+    rights: KeyRights,
     /// Hands its private news on.
     _news: Kept,
 }

@@ -29,6 +29,11 @@ pub(crate) enum Ask {
         account: AccountId,
         is_held: bool,
     },
+    /// What the exchange said of the account's key.
+    Key {
+        account: AccountId,
+        may_withdraw: bool,
+    },
     Command {
         account: AccountId,
         command: Command,
@@ -53,6 +58,8 @@ pub struct Owning {
     pub venue: Box<dyn VenueAccount>,
     /// After a restored backup: nothing but questions is sent until [`Handle::hold`] lifts it.
     pub is_held: bool,
+    /// Its key may withdraw: no deal begins until [`Handle::key`] says otherwise.
+    pub may_withdraw: bool,
 }
 
 /// How an engine ended.
@@ -151,7 +158,8 @@ impl Handle {
         settings: Settings,
         venue: Box<dyn VenueAccount>,
     ) -> Result<(), Gone> {
-        self.own_all(vec![Owning { account, settings, venue, is_held: false }]).await
+        self.own_all(vec![Owning { account, settings, venue, is_held: false, may_withdraw: false }])
+            .await
     }
 
     /// Begins to trade for several accounts. Those that have something to sell are told first what
@@ -163,6 +171,12 @@ impl Handle {
     /// Sends nothing but questions for the account, or everything again.
     pub async fn hold(&self, account: AccountId, is_held: bool) -> Result<(), Gone> {
         self.ask(Ask::Hold { account, is_held }).await
+    }
+
+    /// The exchange said whether the account's key may withdraw. While it may, no deal begins; those that
+    /// are open run to their end.
+    pub async fn key(&self, account: AccountId, may_withdraw: bool) -> Result<(), Gone> {
+        self.ask(Ask::Key { account, may_withdraw }).await
     }
 
     /// Hands a user's command over and waits for its verdict, which is committed when it comes.

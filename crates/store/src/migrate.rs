@@ -13,7 +13,7 @@ use crate::{
 /// Number, name, and the text for SQLite and for PostgreSQL.
 type Step = (i64, &'static str, &'static str, &'static str);
 
-const STEPS: [Step; 3] = [
+const STEPS: [Step; 4] = [
     (
         1,
         "ground",
@@ -32,10 +32,16 @@ const STEPS: [Step; 3] = [
         include_str!("../migrations/sqlite/0003_append.sql"),
         include_str!("../migrations/postgres/0003_append.sql"),
     ),
+    (
+        4,
+        "rights",
+        include_str!("../migrations/sqlite/0004_rights.sql"),
+        include_str!("../migrations/postgres/0004_rights.sql"),
+    ),
 ];
 
 /// The number of the last step that this version knows.
-pub(crate) const KNOWN: i64 = 3;
+pub(crate) const KNOWN: i64 = 4;
 
 /// Brings the database to this version; refuses one that is newer.
 pub(crate) async fn upgrade(pool: &Pool) -> Result<(), OpenError> {

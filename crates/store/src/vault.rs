@@ -39,6 +39,8 @@ pub struct Credential {
     pub created_at: Timestamp,
     /// When it was last wrapped anew.
     pub rotated_at: Option<Timestamp>,
+    /// What the exchange said last; `None` when it was not asked, or does not say.
+    pub may_withdraw: Option<bool>,
 }
 
 /// A key to be sealed.

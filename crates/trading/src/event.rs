@@ -62,6 +62,10 @@ pub enum Event {
         bot: BotId,
         reason: String,
     },
+    /// The exchange said what the account's key may do. The owner tells it again after each load.
+    Key {
+        may_withdraw: bool,
+    },
 }
 
 /// A lane of a bot: one instrument and the deal on it.

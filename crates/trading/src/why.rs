@@ -182,6 +182,8 @@ pub enum NoDeal {
     Unread,
     /// The bot is stopped, or has opened as many deals as it may.
     Stopped,
+    /// A key with that right is refused.
+    KeyMayWithdraw,
 }
 
 /// Why a resting order is taken back.
@@ -369,6 +371,9 @@ impl fmt::Display for NoDeal {
             }
             Self::Unread => f.write_str("the exchange refuses to tell the trades of the pair"),
             Self::Stopped => f.write_str("the bot is stopped"),
+            Self::KeyMayWithdraw => {
+                f.write_str("the key may withdraw: take that right away at the exchange")
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ mod master_keys;
 mod recording;
 mod replay;
 mod results;
+mod rights;
 mod runtime;
 mod secrets;
 mod serve;

@@ -3,6 +3,7 @@
 mod accounts;
 mod fees;
 mod health;
+mod keys;
 mod pairs;
 mod retention;
 mod timetable;

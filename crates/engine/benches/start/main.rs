@@ -105,6 +105,7 @@ async fn measure(file: &Path, accounts: u32, figures: &mut Figures) {
         settings: world::settings(),
         venue: door(&paper, AccountId::new(number)),
         is_held: false,
+        may_withdraw: false,
     });
     engine.own_all(owning.collect()).await.unwrap();
     let all = usize::try_from(accounts).unwrap();

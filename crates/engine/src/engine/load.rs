@@ -88,7 +88,7 @@ impl Engine {
         let term = self.store.lease();
         let Some(owned) = self.owned.get_mut(&account) else { return };
         owned.lease.hold(asked, term);
-        let is_live = owned.is_live;
+        let (is_live, may_withdraw) = (owned.is_live, owned.rights.may_withdraw());
         let is_fresh = std::mem::replace(&mut owned.place, Place::Loaded) == Place::Elsewhere;
         if let Some(paper) = self.paper.as_ref().filter(|paper| is_fresh && paper.has(account))
             && let Err(error) = paper.take_over(account, &snapshot)
@@ -102,6 +102,9 @@ impl Engine {
         self.is_watched_stale = true;
         if !is_live {
             self.event(account, Event::Stream { live: false });
+        }
+        if may_withdraw {
+            self.event(account, Event::Key { may_withdraw });
         }
         for command in self.pending.of(account) {
             self.event(account, Event::Command(command));

@@ -8,7 +8,7 @@ use tranche_model::{
     ids::{AccountId, InstrumentId},
     record::{Outcome, Reply},
 };
-use tranche_trading::{event::Event, shard::Input};
+use tranche_trading::{account::KeyRights, event::Event, shard::Input};
 use tranche_venue::venue::{LostReason, MarketEvent, PrivateMessage, VenueAccount};
 
 use super::{Answered, Ask, Engine, Owned, Place, Stored, stamp::News};
@@ -129,14 +129,20 @@ impl Engine {
     pub(super) fn asked(&mut self, ask: Option<Ask>) {
         match ask {
             Some(Ask::Own(owning)) => {
-                for Owning { account, settings, venue, is_held } in owning {
-                    self.own(account, Arc::from(venue), is_held);
+                for Owning { account, settings, venue, is_held, may_withdraw } in owning {
+                    self.own(account, Arc::from(venue), (is_held, may_withdraw));
                     self.input(Input::Own { account, settings: Box::new(settings) });
                 }
             }
             Some(Ask::Hold { account, is_held }) => {
                 if let Some(owned) = self.owned.get_mut(&account) {
                     owned.is_held = is_held;
+                }
+            }
+            Some(Ask::Key { account, may_withdraw }) => {
+                if let Some(owned) = self.owned.get_mut(&account) {
+                    owned.rights = KeyRights::new(may_withdraw);
+                    self.event(account, Event::Key { may_withdraw });
                 }
             }
             Some(Ask::Command { account, command, verdict }) => {
@@ -172,7 +178,12 @@ impl Engine {
     }
 
     /// Listens to the account's private news from now on. A stream that ends is begun anew.
-    fn own(&mut self, account: AccountId, venue: Arc<dyn VenueAccount>, is_held: bool) {
+    fn own(
+        &mut self,
+        account: AccountId,
+        venue: Arc<dyn VenueAccount>,
+        (is_held, may_withdraw): (bool, bool),
+    ) {
         let (privates, door) = (self.privates.into.clone(), Arc::clone(&venue));
         let news = tasks::keep("private news", move || {
             let (privates, door) = (privates.clone(), Arc::clone(&door));
@@ -204,6 +215,7 @@ impl Engine {
             is_live: false,
             place: Place::Elsewhere,
             is_held,
+            rights: KeyRights::new(may_withdraw),
             _news: news,
         };
         self.owned.insert(account, owned);

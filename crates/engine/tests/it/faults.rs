@@ -248,7 +248,7 @@ async fn own_many(server: &Running, store: &Arc<Faulty>) -> Handle {
         let settings = scene::terms(Installation::new(3));
         let purse = vec![scene::purse("USDT", 10_000)];
         let venue = paper.open(account, (settings.fees, settings.fee_asset), purse).unwrap();
-        Owning { account, settings, venue, is_held: false }
+        Owning { account, settings, venue, is_held: false, may_withdraw: false }
     });
     engine.own_all(owning.collect()).await.unwrap();
     engine

@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use rust_decimal::Decimal;
+use tranche_engine::store::MemoryStore;
 use tranche_model::{
     asset::{Asset, Symbol},
     balance::FeeAsset,
@@ -17,7 +18,7 @@ use tranche_model::{
     time::Timestamp,
 };
 use tranche_sim::exchange::Exchange;
-use tranche_simserver::{Clock, Fault, FaultRule, Settings, SystemClock};
+use tranche_simserver::{Clock, Fault, FaultRule, Running, Settings, SystemClock};
 use tranche_trading::{
     account::{Account, AccountState},
     dca::Draft,
@@ -52,13 +53,7 @@ async fn fees_in_another_coin_are_in_the_profit_to_the_cent() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fees_of_a_downtime_are_worth_what_they_were_in_their_own_minute() {
     let clock = Arc::new(Ahead(AtomicI64::new(0)));
-    let server = server_at(pays_in_bnb, Arc::<Ahead>::clone(&clock)).await;
-    trade(&server, COIN, "612.34");
-    let mut scene = Scene::over(server, memory(), &Detour::default()).await;
-    scene.ready().await;
-    scene.create(once()).await;
-    scene.until_at(Some("100"), "three orders rest", |account| resting(account) == 3).await;
-    let (server, store) = scene.halt().await;
+    let (server, store) = left_with_orders(&clock).await;
 
     // The coin that pays is cheap when a safety order is bought, and dear when the take profit sells.
     for (coin, price) in [("400", "98.9"), ("900", "110"), ("612.34", "100.5")] {
@@ -124,14 +119,7 @@ async fn price_of_a_coin_that_paid_before_is_at_hand() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fee_that_was_booked_with_its_worth_is_not_said_to_be_without() {
     let clock = Arc::new(Ahead(AtomicI64::new(0)));
-    let server = server_at(pays_in_bnb, Arc::<Ahead>::clone(&clock)).await;
-    trade(&server, COIN, "612.34");
-    let mut scene = Scene::over(server, memory(), &Detour::default()).await;
-    scene.ready().await;
-    scene.create(once()).await;
-    scene.until_at(Some("100"), "three orders rest", |account| resting(account) == 3).await;
-    assert_eq!(unvalued(&scene).await, 0);
-    let (server, store) = scene.halt().await;
+    let (server, store) = left_with_orders(&clock).await;
 
     // The next process reads the same executions again, and nobody tells it a price.
     clock.0.fetch_add(10 * MINUTE_MS, Ordering::SeqCst);
@@ -259,6 +247,18 @@ fn holdings(scene: &Scene) -> (Decimal, Decimal) {
         };
         (total("USDT"), total(BNB))
     })
+}
+
+/// A process has bought and is gone; its take profit and two safety orders rest.
+async fn left_with_orders(clock: &Arc<Ahead>) -> (Running, Arc<MemoryStore>) {
+    let server = server_at(pays_in_bnb, Arc::<Ahead>::clone(clock)).await;
+    trade(&server, COIN, "612.34");
+    let mut scene = Scene::over(server, memory(), &Detour::default()).await;
+    scene.ready().await;
+    scene.create(once()).await;
+    scene.until_at(Some("100"), "three orders rest", |account| resting(account) == 3).await;
+    assert_eq!(unvalued(&scene).await, 0);
+    scene.halt().await
 }
 
 async fn unvalued(scene: &Scene) -> u64 {

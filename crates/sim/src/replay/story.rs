@@ -66,6 +66,7 @@ const fn is_routine(event: &Event) -> bool {
         | Event::Private(PrivateEvent::Fill(_))
         | Event::Stream { .. }
         | Event::Loaded { .. }
+        | Event::Key { .. }
         | Event::Rules(_)
         | Event::Quarantine { .. } => false,
     }
@@ -92,6 +93,8 @@ pub fn event_in_words(event: &Event, instruments: &Instruments) -> String {
         Event::Loaded { .. } => "account loaded; what happened meanwhile is read".to_owned(),
         Event::Rules(instrument) => format!("new rules of {}", instrument.symbol),
         Event::Quarantine { bot, reason } => format!("bot {bot} put aside: {reason}"),
+        Event::Key { may_withdraw: true } => "the key may withdraw: no deal begins".to_owned(),
+        Event::Key { may_withdraw: false } => "the key may not withdraw".to_owned(),
     }
 }
 

@@ -75,7 +75,7 @@ impl World<'_> {
             Fault::EndpointRemoved => self.spell(act, chance.span(MINUTE, 60 * MINUTE)),
             Fault::HistoryLimit => self.spell(act, chance.span(5 * MINUTE, 120 * MINUTE)),
             Fault::Banned => self.spell(act, chance.span(30 * SECOND, 5 * MINUTE)),
-            Fault::KeyRevoked => self.spell(act, chance.span(MINUTE, 20 * MINUTE)),
+            Fault::KeyRevoked => self.revoke(act, &mut chance),
             Fault::Maintenance => self.maintain(act, &mut chance),
             Fault::DeafSocket
             | Fault::TokenExpiry
@@ -110,6 +110,22 @@ impl World<'_> {
 
     fn spell(&mut self, act: Act, span: Millis) {
         self.line.begin_spell(act.fault, self.now.plus(span), act.detail);
+    }
+
+    /// Whoever makes the key anew may let it withdraw, and take that right away later.
+    fn revoke(&mut self, act: Act, chance: &mut Chance) {
+        let span = chance.span(MINUTE, 20 * MINUTE);
+        self.spell(act, span);
+        if chance.hits(1, 2)
+            && let Some(life) = self.owner_life()
+        {
+            let account = account_of(&self.plan, chance.draw());
+            let to = Caller { life, account, load: 0 };
+            let told_at = self.now.plus(chance.span(SECOND, 20 * MINUTE));
+            let mended_at = told_at.plus(chance.span(MINUTE, 120 * MINUTE));
+            self.line.tell_at(to, What::Key { may_withdraw: true }, told_at);
+            self.line.tell_at(to, What::Key { may_withdraw: false }, mended_at);
+        }
     }
 
     fn maintain(&mut self, act: Act, chance: &mut Chance) {
@@ -387,6 +403,7 @@ impl World<'_> {
                 let to = Caller { life, account, load: 0 };
                 self.line.tell_at(to, What::Flow { open: true }, self.now);
                 self.line.tell_at(to, What::Stream { live: true }, self.now);
+                self.line.tell_at(to, What::Key { may_withdraw: false }, self.now);
             }
         }
         if let Some(node) = self.nodes.get_mut(self.owner).and_then(Option::as_mut) {

@@ -43,6 +43,10 @@ pub(super) enum What {
     Stream {
         live: bool,
     },
+    /// The process hears what the account's key may do.
+    Key {
+        may_withdraw: bool,
+    },
     /// Whether events flow; nobody is told.
     Flow {
         open: bool,
@@ -121,6 +125,7 @@ impl<'w> Line<'w> {
     pub(super) fn calm(&mut self) {
         self.armed.clear();
         self.spells.clear();
+        self.on_way.retain(|_, arrival| !matches!(arrival.what, What::Key { may_withdraw: true }));
     }
 
     /// A process hears of an account's events from now on.
@@ -153,7 +158,9 @@ impl<'w> Line<'w> {
                 What::Flow { open } => {
                     self.flows.entry(key).and_modify(|flow| *flow = open);
                 }
-                What::Reply(_) | What::Event(_) | What::Stream { .. } => return Some(arrival),
+                What::Reply(_) | What::Event(_) | What::Stream { .. } | What::Key { .. } => {
+                    return Some(arrival);
+                }
             }
         }
     }

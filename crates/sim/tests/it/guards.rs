@@ -19,8 +19,8 @@ use tranche_trading::{
         Draft,
         draft::{BaseOrderType, Pct, Start, StopLossReference},
     },
-    event::{Command, CommandBody, KillLevel, RiskLimits, Scope},
-    why::{BlockReason, Why},
+    event::{Command, CommandBody, Event, KillLevel, RiskLimits, Scope},
+    why::{BlockReason, NoDeal, Why},
 };
 
 use crate::scene::{
@@ -67,6 +67,32 @@ fn fills_of_a_bot_in_quarantine_are_booked() {
 
     assert_eq!(scene.deal(BOT).position.bought, Qty::parse("2.01").unwrap());
     assert_eq!(scene.driver.shard.accounts().count(), 1);
+}
+
+#[test]
+fn with_a_key_that_may_withdraw_deals_end_and_none_begins() {
+    let mut scene = Scene::new();
+    scene.create(BOT, draft());
+    scene.tick(A, "100");
+
+    scene.driver.tell(OURS, Event::Key { may_withdraw: true });
+    scene.listen();
+    // The open deal has what it needs: it buys below, and sells.
+    scene.tick(A, "98.5");
+    assert_eq!(scene.deal(BOT).position.bought, Qty::parse("2.01").unwrap());
+    scene.tick(A, "103");
+    assert_eq!(scene.ended(), ["take_profit"]);
+    scene.minutes(A, "100", 5);
+    assert!(scene.lane(BOT).deal.is_none());
+    assert!(scene.whys.contains(&Why::NoDeal(NoDeal::KeyMayWithdraw)));
+    let start = CommandBody::StartDeal { bot: BOT, instrument: A };
+    let refused = scene.command(start).unwrap_err();
+    assert!(refused.contains("may withdraw"), "{refused}");
+
+    scene.driver.tell(OURS, Event::Key { may_withdraw: false });
+    scene.listen();
+    scene.tick(A, "100");
+    assert!(scene.lane(BOT).deal.is_some());
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::{
 };
 
 const CREDENTIAL: &str = "SELECT credential, user_id, venue, label, hint, kek, created_at, \
-    rotated_at, alg, nonce_dek, dek_wrapped FROM credentials";
+    rotated_at, may_withdraw, alg, nonce_dek, dek_wrapped FROM credentials";
 /// The field under which a data key is bound.
 const DATA_KEY: &str = "dek";
 const PROOF: &[u8] = b"tranche";
@@ -104,6 +104,19 @@ impl Store {
         let all = Statement::composed(format!("{CREDENTIAL} ORDER BY credential"));
         let rows = self.read.rows("credentials", all).await?;
         rows.into_iter().map(|row| Ok(read_sealed(row)?.credential)).collect()
+    }
+
+    /// Writes down what the exchange said of a key.
+    pub async fn note_rights(
+        &self,
+        id: CredentialId,
+        may_withdraw: Option<bool>,
+    ) -> Result<(), StoreError> {
+        let noted =
+            Statement::new("UPDATE credentials SET may_withdraw = $2 WHERE credential = $1");
+        let noted = noted.bind(id.get()).bind(may_withdraw.map(i64::from));
+        self.write.run(noted).await?;
+        Ok(())
     }
 
     /// Takes a sealed key away. An account that uses it keeps it.
@@ -273,6 +286,7 @@ fn read_sealed(mut row: Cells) -> Result<Sealed, StoreError> {
         kek: row.id()?,
         created_at: row.time()?,
         rotated_at: row.time_or_null()?,
+        may_withdraw: row.int_or_null()?.map(|flag| flag != 0),
     };
     Ok(Sealed { credential, alg: row.id()?, nonce: row.bytes()?, wrapped: row.bytes()? })
 }

@@ -133,19 +133,19 @@ async fn newer_database_is_refused(bench: &Bench) {
     for role in [Role::Engine, Role::Client] {
         let settings = Settings { role, ..settings(bench.database.clone(), "old") };
         let error = Store::open(settings).await.unwrap_err();
-        assert_eq!(error, OpenError::Newer { found: 99, known: 3 });
+        assert_eq!(error, OpenError::Newer { found: 99, known: 4 });
         assert!(error.to_string().contains("newer version of Tranche"), "{error}");
     }
 }
 
 async fn older_database_is_upgraded_by_an_engine_only(bench: &Bench) {
     bench.open().await.close().await;
-    bench.raw().await.run("DELETE FROM _sqlx_migrations WHERE version = 3").await.unwrap();
+    bench.raw().await.run("DELETE FROM _sqlx_migrations WHERE version = 4").await.unwrap();
 
     let settings = Settings { role: Role::Client, ..settings(bench.database.clone(), "client") };
     let error = Store::open(settings).await.unwrap_err();
 
-    assert_eq!(error, OpenError::Older { found: 2, known: 3 });
+    assert_eq!(error, OpenError::Older { found: 3, known: 4 });
 }
 
 async fn client_does_not_make_a_database(bench: &Bench) {

@@ -37,6 +37,11 @@ async fn sealed_key_opens_with_its_master_key_only(bench: &Bench) {
     let all = store.credentials().await.unwrap();
     assert_eq!(all, std::slice::from_ref(&opened.credential));
     assert!(!format!("{opened:?} {keys:?}").contains("canary"));
+    assert_eq!(all[0].may_withdraw, None);
+    for told in [Some(true), Some(false), None] {
+        store.note_rights(id, told).await.unwrap();
+        assert_eq!(store.credentials().await.unwrap()[0].may_withdraw, told);
+    }
     let error = store.open_credential(&self::keys(OTHER), id).await.unwrap_err();
     assert!(matches!(error, VaultError::Damaged { .. }), "{error}");
     let error = store.open_credential(&self::keys(SECOND), id).await.unwrap_err();

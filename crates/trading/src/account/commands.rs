@@ -266,6 +266,10 @@ impl Account {
         if known.head.status != BotStatus::Running {
             return Ok(Err("the bot is stopped: start it first".to_owned()));
         }
+        if self.desk.rights.may_withdraw() {
+            let what = "the account's key may withdraw: take that right away at the exchange first";
+            return Ok(Err(what.to_owned()));
+        }
         if known.head.entries_paused || self.desk.entries_paused || self.desk.kill.is_some() {
             let what = "entries are paused: resume them, or lift the kill switch, first";
             return Ok(Err(what.to_owned()));

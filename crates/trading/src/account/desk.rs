@@ -54,6 +54,26 @@ pub enum Entries {
     Withdrawn,
 }
 
+/// What the account's key may do, as far as it was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeyRights {
+    /// Nothing speaks against it.
+    #[default]
+    Fit,
+    /// A key with that right is refused.
+    MayWithdraw,
+}
+
+impl KeyRights {
+    pub const fn new(may_withdraw: bool) -> Self {
+        if may_withdraw { Self::MayWithdraw } else { Self::Fit }
+    }
+
+    pub const fn may_withdraw(self) -> bool {
+        matches!(self, Self::MayWithdraw)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Desk {
     pub id: AccountId,
@@ -79,6 +99,9 @@ pub struct Desk {
     pub(super) read_meanwhile: Few<(InstrumentId, (Timestamp, Timestamp))>,
     #[serde(skip)]
     pub(super) strays: Strays,
+    /// As the owner was told by the exchange: no deal begins, those that are open run to their end.
+    #[serde(skip)]
+    pub rights: KeyRights,
     #[serde(skip)]
     pub state: AccountState,
     #[serde(skip)]
@@ -154,6 +177,7 @@ impl Desk {
             id,
             settings,
             key_invalid: false,
+            rights: KeyRights::default(),
             entries_paused: false,
             kill: None,
             risk: RiskLimits::default(),

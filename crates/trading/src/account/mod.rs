@@ -30,7 +30,7 @@ use tranche_model::{
     time::Timestamp,
 };
 
-pub use desk::{AccountState, Desk, Entries, World};
+pub use desk::{AccountState, Desk, Entries, KeyRights, World};
 pub use ledger::Ledger;
 
 use self::{exposure::Share, reads::Read, turn::Turn};
@@ -102,6 +102,10 @@ impl Account {
                 }
             }
             Event::Quarantine { bot, reason } => self.quarantine(*bot, reason, world, out),
+            Event::Key { may_withdraw } => {
+                self.desk.rights = KeyRights::new(*may_withdraw);
+                self.run_all(world, out)?;
+            }
         }
         self.busy = None;
         self.cancel_strays(world.now, out);

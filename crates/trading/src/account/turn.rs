@@ -407,6 +407,9 @@ impl<'a> Turn<'a> {
         if self.head.status != BotStatus::Running || !is_named || is_spent {
             return Some(NoDeal::Stopped);
         }
+        if self.desk.rights.may_withdraw() {
+            return Some(NoDeal::KeyMayWithdraw);
+        }
         if self.is_unread() {
             return Some(NoDeal::Unread);
         }
@@ -454,6 +457,7 @@ impl<'a> Turn<'a> {
                 | NoDeal::EntriesPaused
                 | NoDeal::NotAllowed
                 | NoDeal::Unread
+                | NoDeal::KeyMayWithdraw
                 | NoDeal::Stopped,
             ) => Watch::default(),
         }

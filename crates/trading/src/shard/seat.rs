@@ -290,6 +290,7 @@ pub(super) fn bot_of(event: &Event) -> Option<BotId> {
         | Event::Granted { .. }
         | Event::Stream { .. }
         | Event::Loaded { .. }
+        | Event::Key { .. }
         | Event::Rules(_) => None,
     }
 }

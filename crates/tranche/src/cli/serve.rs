@@ -217,7 +217,8 @@ Examples:
   tranche account kill main --level cancel-entries
 
 The secret is read from --secret-file or from TRANCHE_SECRET, and is sealed with the master key before it \
-is written.")]
+is written. The exchange is asked what the key may do: one that may withdraw is refused. Give --env, or the \
+--rest of `tranche serve`, so that the right exchange is asked.")]
 pub(crate) struct AccountTask {
     #[command(subcommand)]
     pub(crate) what: AccountWhat,
@@ -241,6 +242,13 @@ pub(crate) enum AccountWhat {
         /// File with the key's secret, or with its private key in PEM
         #[arg(long, value_name = "FILE", env = "TRANCHE_SECRET_FILE")]
         secret_file: Option<PathBuf>,
+        /// Add it although the key is refused, such as one that may withdraw; with --yes. No deal begins
+        /// until the key is mended
+        #[arg(long)]
+        anyway: bool,
+        /// With --anyway: that is meant
+        #[arg(long)]
+        yes: bool,
         #[command(flatten)]
         look: LookOptions,
     },

@@ -11,7 +11,7 @@ use super::{
     checks::{LIVE_WITHIN, Patient},
     report::{Check, Name},
 };
-use crate::{console::Stopwatch, trouble::Trouble};
+use crate::{console::Stopwatch, rights, trouble::Trouble};
 
 pub(super) const NO_KEY: &str = "no key; set TRANCHE_KEY and TRANCHE_SECRET to check it";
 /// Orders are neither placed nor looked up: whose they would be does not matter.
@@ -68,19 +68,11 @@ impl<T: Fn(&Check)> Patient<'_, T> {
         self.note(if report.can_trade {
             Check::ok(Name::Trade, "the key may trade")
         } else {
-            let mend = "allow spot trading for the key where the exchange manages keys";
-            Check::fail(Name::Trade, Trouble::new("the key may not trade", mend))
+            Check::fail(Name::Trade, rights::cannot_trade())
         });
         self.note(match report.can_withdraw {
             Some(false) => Check::ok(Name::Withdraw, "the key may not withdraw"),
-            Some(true) => Check::fail(
-                Name::Withdraw,
-                Trouble::new(
-                    "the key may withdraw, and is refused for it",
-                    "take that right away, or make a new key without it: bots never need it, \
-                     thieves do",
-                ),
-            ),
+            Some(true) => Check::fail(Name::Withdraw, rights::withdraws()),
             None => Check::warn(
                 Name::Withdraw,
                 "the exchange does not say whether the key may withdraw",

@@ -21,7 +21,10 @@ use tranche_venue::{
     venue::{Venue, VenueAccount},
 };
 
-use super::fees::{self, Fees};
+use super::{
+    fees::{self, Fees},
+    keys::Keys,
+};
 use crate::{bot_file::BotFile, ground::Ground, settings::Terms, steer};
 
 /// The paper account that everybody has.
@@ -42,6 +45,7 @@ pub(super) struct Accounts {
     /// Those whose key does not open, each told once.
     shut: BTreeSet<AccountId>,
     fees: Fees,
+    rights: Keys,
 }
 
 impl Accounts {
@@ -67,8 +71,8 @@ impl Accounts {
         }
         let none = BTreeSet::<AccountId>::new;
         let (owned, held, shut) = (none(), none(), none());
-        let fees = Fees::default();
-        Ok(Self { ground, paper, venue, terms, identity, keys, owned, held, shut, fees })
+        let (fees, rights) = (Fees::default(), Keys::default());
+        Ok(Self { ground, paper, venue, terms, identity, keys, owned, held, shut, fees, rights })
     }
 
     /// Hands the engine every account that it does not have.
@@ -79,6 +83,9 @@ impl Accounts {
         let new: Vec<Account> = new.collect();
         let held =
             if new.is_empty() { Vec::new() } else { self.ground.store.quarantined().await? };
+        let keys =
+            if new.is_empty() { Vec::new() } else { self.ground.store.credentials().await? };
+        let mut is_answered = true;
         for account in new {
             self.owned.insert(account.account);
             if account.venue != self.venue.name() {
@@ -92,13 +99,21 @@ impl Accounts {
             match self.door(&account).await {
                 Ok(venue) => {
                     self.shut.remove(&account.account);
+                    self.rights.recall(&account, &keys);
+                    // An exchange that does not answer is not waited for by all of them.
+                    if is_answered {
+                        is_answered = self.look_at_key(&account, &*venue).await;
+                    } else if account.credential.is_some() {
+                        self.rights.put_off(&[account.account], self.venue.now());
+                    }
                     self.learn_fees(&account, &*venue).await;
                     let is_held = held.contains(&account.account);
                     if is_held {
                         self.held.insert(account.account);
                     }
                     let (account, settings) = (account.account, self.settings(&account));
-                    owning.push(Owning { account, settings, venue, is_held });
+                    let may_withdraw = self.rights.may_withdraw(account);
+                    owning.push(Owning { account, settings, venue, is_held, may_withdraw });
                 }
                 Err(error) => {
                     // It is tried again: the file with its master key may be on its way.
@@ -127,6 +142,9 @@ impl Accounts {
             if let Err(error) = self.look_at_fees(engine).await {
                 tracing::warn!("fees cannot be looked at: {error:#}");
             }
+            if let Err(error) = self.look_at_keys(engine).await {
+                tracing::warn!("keys cannot be looked at: {error:#}");
+            }
             match self.begin(engine).await {
                 Ok(()) => {}
                 Err(error) if error.is::<tranche_engine::Gone>() => return error,
@@ -149,6 +167,51 @@ impl Accounts {
         }
         self.held.retain(|account| held.contains(account));
         Ok(())
+    }
+
+    /// Asks again what keys may do, when it is time.
+    async fn look_at_keys(&mut self, engine: &Handle) -> Result<()> {
+        let due = self.rights.due(self.venue.now());
+        if due.is_empty() {
+            return Ok(());
+        }
+        for account in self.ground.store.accounts().await? {
+            if !due.contains(&account.account) {
+                continue;
+            }
+            let before = self.rights.may_withdraw(account.account);
+            let door = match self.door(&account).await {
+                Ok(door) => door,
+                Err(error) => {
+                    self.rights.put_off(&due, self.venue.now());
+                    return Err(error);
+                }
+            };
+            let is_answered = self.look_at_key(&account, &*door).await;
+            let may_withdraw = self.rights.may_withdraw(account.account);
+            if may_withdraw != before {
+                engine.key(account.account, may_withdraw).await?;
+            }
+            if !is_answered {
+                // It is not asked for all of them.
+                self.rights.put_off(&due, self.venue.now());
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the exchange answered.
+    async fn look_at_key(&mut self, account: &Account, door: &dyn VenueAccount) -> bool {
+        let now = self.venue.now();
+        match self.rights.ask(&self.ground.store, account, door, now).await {
+            Ok(is_answered) => is_answered,
+            Err(error) => {
+                tracing::warn!(account = account.name, %error, "what its key may do is not kept");
+                self.rights.put_off(&[account.account], now);
+                false
+            }
+        }
     }
 
     /// Asks for what accounts pay, where nobody has said so: at the start, when there was no answer, and

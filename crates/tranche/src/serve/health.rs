@@ -83,6 +83,7 @@ struct Standing {
     bots: usize,
     deals: usize,
     orders_unknown: usize,
+    key_may_withdraw: bool,
 }
 
 impl Health {
@@ -238,6 +239,7 @@ fn standing(account: &Account) -> Standing {
         bots: account.bots.len(),
         deals: lanes().filter(|lane| lane.deal.is_some()).count(),
         orders_unknown: unknown.count(),
+        key_may_withdraw: account.desk.rights.may_withdraw(),
     }
 }
 
@@ -245,7 +247,7 @@ fn standing(account: &Account) -> Standing {
 fn metrics(status: &Status, running: &Running, retained: &Retained) -> Result<String, fmt::Error> {
     let mut text = String::new();
     let sum = |of: fn(&Standing) -> usize| status.accounts.iter().map(of).sum::<usize>();
-    let figures: [(&str, &str, u64); 19] = [
+    let figures: [(&str, &str, u64); 20] = [
         ("ticks_total", "counter", running.ticks),
         ("commits_total", "counter", running.commits),
         ("commits_failed_total", "counter", running.commits_failed),
@@ -265,6 +267,7 @@ fn metrics(status: &Status, running: &Running, retained: &Retained) -> Result<St
         ("bots", "gauge", count(sum(|account| account.bots))),
         ("deals_open", "gauge", count(sum(|account| account.deals))),
         ("orders_unknown", "gauge", count(sum(|account| account.orders_unknown))),
+        ("keys_may_withdraw", "gauge", count(sum(|account| account.key_may_withdraw.into()))),
     ];
     for (name, kind, value) in figures {
         writeln!(text, "# TYPE tranche_{name} {kind}\ntranche_{name} {value}")?;

@@ -1,53 +1,42 @@
 //! Accounts.
 
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
+use tokio::time::timeout;
 use tranche_model::{
-    ids::{AccountId, UserId},
+    ids::{AccountId, Installation, UserId},
     record::Snapshot,
 };
 use tranche_store::{Account, NewCredential, Secret, User};
 use tranche_trading::event::{CommandBody, KillLevel, Scope};
-use tranche_venue::venue::Venue as _;
+use tranche_venue::{secret::Credentials, venue::Venue as _};
 
 use super::{confirmed, order, show};
 use crate::{
-    cli::{AccountNamed, AccountWhat, VenueOptions},
+    cli::{AccountNamed, AccountWhat, LookOptions, VenueOptions},
     console,
     ground::Ground,
+    rights::{self, Rights},
     secrets,
     settings::{self, Settings},
-    venues::{self, Sockets},
+    trouble::Trouble,
+    venues::{self, Exchange, Sockets},
 };
 
 /// Letters of a key that are kept in the open, for people to tell keys apart.
 const HINT: usize = 4;
+/// The exchange's clock is read first; a key's questions carry it.
+const CLOCK_WITHIN: Duration = Duration::from_secs(5);
+/// Nothing is placed: whose orders they would be does not matter.
+const NOBODY: Installation = Installation::new(1);
 
 pub(super) async fn run(what: &AccountWhat, settings: &Settings) -> Result<ExitCode> {
     match what {
-        AccountWhat::Add { name, paper, venue, key, secret_file, look } => {
-            settings::check_name("name", name)?;
-            let ground = Ground::for_first_client(&look.store).await?;
-            let venue = venue_name(venue, settings)?;
-            if ground.store.accounts().await?.iter().any(|known| known.name == *name) {
-                bail!("there is an account `{name}` already; choose another name");
-            }
-            let mut account = paper_account(name, venue, &ground);
-            if !paper {
-                let pair = secrets::pair(key.as_deref(), secret_file.as_deref())?.context(
-                    "neither --paper nor a key: add --paper, or set TRANCHE_KEY and TRANCHE_SECRET",
-                )?;
-                seal(&ground, &mut account, pair).await?;
-            }
-            let number = add_account(&ground, account).await?;
-            if look.json {
-                console::say(&json!({ "account": number.get(), "name": name }).to_string())?;
-            } else {
-                console::say(&format!("account `{name}` is number {number}"))?;
-            }
-            Ok(ExitCode::SUCCESS)
+        AccountWhat::Add { name, paper, venue, key, secret_file, anyway, yes, look } => {
+            let key = if *paper { None } else { Some((key.as_deref(), secret_file.as_deref())) };
+            add(name, (key, *anyway, *yes), (venue, settings), look).await
         }
         AccountWhat::List { look } => {
             let ground = Ground::for_client(&look.store).await?;
@@ -79,6 +68,93 @@ pub(super) async fn run(what: &AccountWhat, settings: &Settings) -> Result<ExitC
         AccountWhat::Release { name, all: _, look } => {
             let ground = Ground::for_client(&look.store).await?;
             release(&ground, name.as_deref()).await
+        }
+    }
+}
+
+/// A key and the file of its secret, as they were given; `None` on paper.
+type Given<'a> = Option<(Option<&'a str>, Option<&'a Path>)>;
+
+async fn add(
+    name: &str,
+    (given, anyway, yes): (Given<'_>, bool, bool),
+    (venue, settings): (&VenueOptions, &Settings),
+    look: &LookOptions,
+) -> Result<ExitCode> {
+    settings::check_name("name", name)?;
+    if anyway && !yes {
+        bail!("this adds a key although the exchange may refuse it; add --yes if that is meant");
+    }
+    let ground = Ground::for_first_client(&look.store).await?;
+    let exchange = venues::start(venues::settings(venue, Sockets::default(), &settings.exchange)?)?;
+    if ground.store.accounts().await?.iter().any(|known| known.name == *name) {
+        bail!("there is an account `{name}` already; choose another name");
+    }
+    let mut account = paper_account(name, exchange.venue.name(), &ground);
+    let mut rights = None;
+    if let Some((key, file)) = given {
+        let none = "neither --paper nor a key: add --paper, or set TRANCHE_KEY and TRANCHE_SECRET";
+        let credentials = secrets::credentials(key, file)?.context(none)?;
+        rights = Some(checked(&exchange, credentials, anyway).await?);
+        let pair = secrets::pair(key, file)?.context(none)?;
+        seal(&ground, &mut account, pair).await?;
+    }
+    if let (Some(credential), Some(rights)) = (account.credential, &rights) {
+        ground.store.note_rights(credential, rights.may_withdraw).await?;
+    }
+    let number = add_account(&ground, account).await?;
+    let is_checked = rights.as_ref().map(|rights| rights.is_checked);
+    if look.json {
+        let line = json!({ "account": number.get(), "name": name, "key_checked": is_checked });
+        console::say(&line.to_string())?;
+    } else {
+        console::say(&format!("account `{name}` is number {number}"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is known of a key that is taken.
+struct Checked {
+    is_checked: bool,
+    may_withdraw: Option<bool>,
+}
+
+/// Asks the exchange, and refuses a key that bots must not have.
+async fn checked(exchange: &Exchange, credentials: Credentials, anyway: bool) -> Result<Checked> {
+    let address = &exchange.addresses.rest;
+    let account = exchange
+        .venue
+        .account(credentials, NOBODY)
+        .context("the secret: give the private key as the exchange accepts it, PKCS#8 in PEM")?;
+    let rights = match timeout(CLOCK_WITHIN, exchange.venue.sync_clock()).await {
+        Ok(Ok(())) => rights::ask(&*account, address).await,
+        Ok(Err(error)) => Rights::NotReached(Trouble::of_read(&error, address)),
+        Err(_) => {
+            let what = format!("{address}: no answer within {} s", CLOCK_WITHIN.as_secs());
+            Rights::NotReached(Trouble::new(what, "look at the address and the network"))
+        }
+    };
+    match rights {
+        Rights::Told { may_withdraw } => {
+            if may_withdraw.is_none() {
+                console::complain(
+                    "note: the exchange does not say whether the key may withdraw: look where it \
+                     manages keys, it should not",
+                );
+            }
+            Ok(Checked { is_checked: true, may_withdraw })
+        }
+        Rights::Refused { may_withdraw, trouble } if anyway => {
+            console::complain(&format!("note: {trouble}; no deal begins until then"));
+            Ok(Checked { is_checked: true, may_withdraw })
+        }
+        Rights::Refused { trouble, .. } => bail!("{trouble}; or add it with --anyway --yes"),
+        Rights::NotReached(trouble) => {
+            console::complain(&format!(
+                "note: the key was not checked: {trouble}; `tranche serve` asks again, and \
+                 `tranche doctor` tells"
+            ));
+            Ok(Checked { is_checked: false, may_withdraw: None })
         }
     }
 }
@@ -155,12 +231,6 @@ async fn seal(
     account.user = Some(user);
     account.is_paper = false;
     Ok(())
-}
-
-/// The exchange's own name for itself; nothing is asked of it.
-fn venue_name(options: &VenueOptions, settings: &Settings) -> Result<&'static str> {
-    let settings = venues::settings(options, Sockets::default(), &settings.exchange)?;
-    Ok(venues::start(settings)?.venue.name())
 }
 
 async fn plain(named: &AccountNamed, body: &CommandBody, done: &str) -> Result<ExitCode> {

@@ -12,7 +12,7 @@ use tranche_model::{
     asset::Symbol,
     ids::{AccountId, BotId, InstrumentId},
 };
-use tranche_store::{Account, BotRow};
+use tranche_store::{Account, BotRow, Credential};
 use tranche_trading::{
     account::Desk,
     bot::{Bot, BotStatus, Lane},
@@ -31,6 +31,9 @@ use crate::{console, ground::Ground, serve::fee_words};
 const NOT_YET: &str = "not made yet";
 /// One that none will make.
 const NOT_THERE: &str = "not there: refused when it was to be made, or deleted since";
+
+/// What is said of a key that the exchange calls able to withdraw.
+const KEY_REFUSED: &str = "may withdraw, no deal begins";
 
 /// An account's state, read out of its snapshot.
 struct State {
@@ -59,15 +62,17 @@ impl State {
 
 pub(super) async fn accounts(ground: &Ground, is_json: bool) -> Result<ExitCode> {
     let mut rows = Vec::new();
+    let keys = ground.store.credentials().await?;
     for account in ground.store.accounts().await? {
         let state = State::read(ground, &account).await?;
         rows.push(json!({
             "account": account.account.get(), "name": account.name, "venue": account.venue,
             "paper": account.is_paper, "bots": state.bots.len(),
+            "key": may_withdraw(&keys, &account).then_some(KEY_REFUSED),
             "stopped_by": state.desk.as_ref().and_then(stopped_by),
         }));
     }
-    print(&rows, is_json, &["account", "name", "venue", "paper", "bots", "stopped_by"])
+    print(&rows, is_json, &["account", "name", "venue", "paper", "bots", "stopped_by", "key"])
 }
 
 pub(super) async fn account(
@@ -83,6 +88,7 @@ pub(super) async fn account(
     let stopped_by = state.desk.as_ref().and_then(stopped_by);
     let told = Told::read(ground, account, &state.pairs).await?;
     let is_held = ground.store.quarantined().await?.contains(&account.account);
+    let is_refused = may_withdraw(&ground.store.credentials().await?, account);
     if is_json {
         let log = lines(&state, &story);
         let line = json!({
@@ -92,7 +98,7 @@ pub(super) async fn account(
                 "maker": desk.settings.fees.maker.to_string(),
                 "taker": desk.settings.fees.taker.to_string(),
             })),
-            "in_quarantine": is_held,
+            "in_quarantine": is_held, "key": is_refused.then_some(KEY_REFUSED),
             "bots": state.bots.keys().map(|bot| bot.get()).collect::<Vec<_>>(), "log": log,
             "log_since": story.since.map(|since| since.to_string()),
         });
@@ -107,6 +113,9 @@ pub(super) async fn account(
     if let Some(what) = stopped_by {
         console::say(&format!("entries     {what}"))?;
     }
+    if is_refused {
+        console::say(&format!("key         {KEY_REFUSED}: take that right away at the exchange"))?;
+    }
     if is_held {
         console::say("quarantine  nothing is sent until `tranche account release` names it")?;
     }
@@ -118,6 +127,11 @@ pub(super) async fn account(
     }
     told.say()?;
     tell(&state, &story)
+}
+
+fn may_withdraw(keys: &[Credential], account: &Account) -> bool {
+    let key = keys.iter().find(|key| Some(key.credential) == account.credential);
+    key.is_some_and(|key| key.may_withdraw == Some(true))
 }
 
 pub(super) async fn bots(ground: &Ground, is_json: bool) -> Result<ExitCode> {

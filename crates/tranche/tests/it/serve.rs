@@ -6,6 +6,7 @@ mod health;
 mod keys;
 mod pairs;
 mod retention;
+mod rights;
 mod steer;
 
 use std::{
@@ -122,8 +123,9 @@ fn trade(exchange: &Server, symbol: &str, price: &str) {
 }
 
 /// The account `main`, with the exchange's key.
-fn add_account(place: &Place) -> Told {
-    let told = place.run_with("account add main --data-dir data", &KEYS);
+fn add_account(place: &Place, exchange: &Server) -> Told {
+    let add = format!("account add main --data-dir data --rest {}", exchange.rest);
+    let told = place.run_with(&add, &KEYS);
     assert_eq!(told.code, Some(0), "{}", told.err);
     told
 }

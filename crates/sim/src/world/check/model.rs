@@ -369,6 +369,7 @@ fn check_start(view: &View<'_>, (bot, lane): (&Bot, &Lane)) -> Checked {
         Some(NoDeal::EntriesPaused) => {
             bot.head.entries_paused || desk.entries() != Entries::Allowed
         }
+        Some(NoDeal::KeyMayWithdraw) => desk.rights.may_withdraw(),
         Some(NoDeal::Unread) => desk.unread.contains(&lane.instrument),
         Some(NoDeal::Stopped) => {
             config.stop_after_deals().is_some_and(|most| most <= bot.head.deals_opened)

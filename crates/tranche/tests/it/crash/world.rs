@@ -245,7 +245,9 @@ impl World {
     /// Each account with its key.
     pub(crate) fn add_accounts(&self) {
         for number in 0..self.accounts {
-            let mut command = self.command("account add --data-dir data");
+            let rest = self.server.exchange_address();
+            let mut command =
+                self.command(&format!("account add --data-dir data --rest http://{rest}"));
             command.arg(Self::account_name(number));
             command
                 .envs([("TRANCHE_KEY", key(number).as_str()), ("TRANCHE_SECRET", canary::SECRET)]);

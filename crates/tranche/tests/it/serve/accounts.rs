@@ -8,7 +8,7 @@ use crate::{place::BOT, server::Server};
 #[test]
 fn account_may_be_added_before_the_first_start() {
     let (place, exchange) = place("serve-early");
-    add_account(&place);
+    add_account(&place, &exchange);
 
     let bots = Bots::start(&place, &exchange);
 
@@ -25,7 +25,7 @@ fn account_shows_what_the_exchange_told_last_and_how_long_ago() {
     let tick = || trade(&exchange, "BTCUSDT", "60000");
     tick();
     let bots = Bots::start(&place, &exchange);
-    add_account(&place);
+    add_account(&place, &exchange);
     create_bot(&place);
 
     let shown = until(&place, "account show main --json --data-dir data", |shown| {
@@ -78,7 +78,7 @@ fn fees_in_a_third_coin_are_in_the_profit_also_over_a_kill() {
     tick("BTCUSDT", "60000");
     let (dollars, coins) = (holds(&exchange, "USDT"), holds(&exchange, "ETH"));
     let bots = Bots::start(&place, &exchange);
-    add_account(&place);
+    add_account(&place, &exchange);
     let bot = create_bot(&place);
     until(&place, &format!("bot show {bot} --json --data-dir data"), |shown| {
         tick("BTCUSDT", "60000");

@@ -12,7 +12,7 @@ use crate::{
 fn backup_is_put_back_and_sends_nothing_until_it_is_released() {
     let (place, exchange) = place("serve-backup");
     let bots = Bots::start(&place, &exchange);
-    add_account(&place);
+    add_account(&place, &exchange);
     let bot = create_bot(&place);
     let show = format!("bot show {bot} --json --data-dir data");
     until(&place, &show, has_all_orders);
@@ -69,7 +69,7 @@ fn backup_is_put_back_and_sends_nothing_until_it_is_released() {
 fn data_is_nobody_elses_and_secrets_are_not_in_it() {
     let (place, exchange) = place("serve-secrets");
     let bots = Bots::start(&place, &exchange);
-    let told = add_account(&place);
+    let told = add_account(&place, &exchange);
     bots.end();
 
     let mode = |name: &str| place.path(name).metadata().unwrap().permissions().mode() & 0o777;

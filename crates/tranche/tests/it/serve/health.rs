@@ -106,7 +106,9 @@ fn a_key_that_the_exchange_refuses_is_seen_by_who_watches() {
     let (place, exchange) = place("serve-bad-key");
     let bots = Bots::start(&place, &exchange);
     let key = [KEYS[0], ("TRANCHE_SECRET", "not the secret")];
-    assert_eq!(place.run_with("account add main --data-dir data", &key).code, Some(0));
+    let add = format!("account add main --data-dir data --rest {}", exchange.rest);
+    place.run_with(&add, &key).refuses(&["does not belong to the key", "--anyway --yes"]);
+    assert_eq!(place.run_with(&format!("{add} --anyway --yes"), &key).code, Some(0));
 
     // What two rules for alerts look at.
     let end = Patience::of(Duration::from_secs(30));

@@ -24,7 +24,7 @@ fn master_key_is_changed_while_bots_trade() {
     let (place, exchange) = place("serve-key-rotate");
     place.run("key list --data-dir data").refuses(&["no database yet"]);
     let bots = Bots::start_with(&place, &exchange, "--log debug");
-    add_account(&place);
+    add_account(&place, &exchange);
     let bot = create_bot(&place);
     let show = format!("bot show {bot} --json --data-dir data");
     until(&place, &show, has_all_orders);
@@ -50,8 +50,8 @@ fn master_key_is_changed_while_bots_trade() {
     is_whole(&place);
     // The running process reads the new key by itself: it opens the one of an account that comes
     // later.
-    let again = "account add second --data-dir data";
-    assert_eq!(place.run_with(again, &KEYS).code, Some(0));
+    let again = format!("account add second --data-dir data --rest {}", exchange.rest);
+    assert_eq!(place.run_with(&again, &KEYS).code, Some(0));
     let end = Patience::of(Duration::from_secs(30));
     while !bots.get("/metrics").1.contains("tranche_accounts_owned 3\n") {
         assert!(end.lasts(), "{}", bots.get("/metrics").1);

@@ -81,7 +81,7 @@ fn a_pair_that_opens_again_is_traded_soon() {
 fn closed_pair(name: &str) -> (Place, Server) {
     let (place, exchange) = still_place(name, "");
     let bots = Bots::start(&place, &exchange);
-    add_account(&place);
+    add_account(&place, &exchange);
     create_bot(&place);
     bots.end();
     exchange.control("/status", r#"{"symbol":"BTCUSDT","status":"halted"}"#);

@@ -10,8 +10,9 @@ fn bot_is_made_looked_at_and_steered_from_other_processes() {
     let (place, exchange) = place("serve-steer");
     let bots = Bots::start(&place, &exchange);
 
-    add_account(&place);
-    let again = place.run_with("account add main --data-dir data", &KEYS);
+    add_account(&place, &exchange);
+    let again = format!("account add main --data-dir data --rest {}", exchange.rest);
+    let again = place.run_with(&again, &KEYS);
     again.refuses(&["already", "another name"]);
     let create = "bot create bot.toml --account main --data-dir data";
     place.run(create).refuses(&["real money", "--yes"]);
