@@ -123,8 +123,8 @@ impl World<'_> {
             let to = Caller { life, account, load: 0 };
             let told_at = self.now.plus(chance.span(SECOND, 20 * MINUTE));
             let mended_at = told_at.plus(chance.span(MINUTE, 120 * MINUTE));
-            self.line.tell_at(to, What::Key { may_withdraw: true }, told_at);
-            self.line.tell_at(to, What::Key { may_withdraw: false }, mended_at);
+            self.line.tell_at(to, What::KeyMayWithdraw(true), told_at);
+            self.line.tell_at(to, What::KeyMayWithdraw(false), mended_at);
         }
     }
 
@@ -403,7 +403,7 @@ impl World<'_> {
                 let to = Caller { life, account, load: 0 };
                 self.line.tell_at(to, What::Flow { open: true }, self.now);
                 self.line.tell_at(to, What::Stream { live: true }, self.now);
-                self.line.tell_at(to, What::Key { may_withdraw: false }, self.now);
+                self.line.tell_at(to, What::KeyMayWithdraw(false), self.now);
             }
         }
         if let Some(node) = self.nodes.get_mut(self.owner).and_then(Option::as_mut) {

@@ -44,9 +44,7 @@ pub(super) enum What {
         live: bool,
     },
     /// The process hears what the account's key may do.
-    Key {
-        may_withdraw: bool,
-    },
+    KeyMayWithdraw(bool),
     /// Whether events flow; nobody is told.
     Flow {
         open: bool,
@@ -125,7 +123,7 @@ impl<'w> Line<'w> {
     pub(super) fn calm(&mut self) {
         self.armed.clear();
         self.spells.clear();
-        self.on_way.retain(|_, arrival| !matches!(arrival.what, What::Key { may_withdraw: true }));
+        self.on_way.retain(|_, arrival| !matches!(arrival.what, What::KeyMayWithdraw(true)));
     }
 
     /// A process hears of an account's events from now on.
@@ -158,7 +156,7 @@ impl<'w> Line<'w> {
                 What::Flow { open } => {
                     self.flows.entry(key).and_modify(|flow| *flow = open);
                 }
-                What::Reply(_) | What::Event(_) | What::Stream { .. } | What::Key { .. } => {
+                What::Reply(_) | What::Event(_) | What::Stream { .. } | What::KeyMayWithdraw(_) => {
                     return Some(arrival);
                 }
             }

@@ -332,7 +332,7 @@ impl World<'_> {
                 }
                 What::Event(event) => self.tell(&mut node, account, Event::Private(event)),
                 What::Stream { live } => self.tell(&mut node, account, Event::Stream { live }),
-                What::Key { may_withdraw } => {
+                What::KeyMayWithdraw(may_withdraw) => {
                     self.tell(&mut node, account, Event::Key { may_withdraw });
                 }
                 What::Flow { .. } => {}

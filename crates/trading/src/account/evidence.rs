@@ -6,8 +6,6 @@
 //! One that was seen and that the venue then does not know goes the same way, and must be absent from
 //! the list of open orders too. That nobody could be asked is no evidence.
 
-use std::collections::BTreeSet;
-
 use tranche_model::{
     balance::Balance,
     client_order_id::ClientOrderId,
@@ -178,42 +176,6 @@ impl Account {
             self.desk.reads.insist(read, world.now);
         }
         self.was_awaited(read, world, out)
-    }
-
-    /// One answer less to wait for; with the last one the account is ready.
-    fn was_awaited(
-        &mut self,
-        read: Read,
-        world: &World<'_>,
-        out: &mut Effects,
-    ) -> Result<(), StepError> {
-        if self.desk.reads.is_due(read, world.now) {
-            // Meanwhile it was wanted anew: the answer is from before what is to be learned.
-            return Ok(());
-        }
-        let is_of_stray = match read {
-            Read::Trades(instrument) => self.desk.strays.trades_read(instrument),
-            Read::OpenOrders | Read::Balances | Read::Highs(..) | Read::Order(..) => false,
-        };
-        if !self.desk.awaited.remove(&read) && !is_of_stray {
-            return Ok(());
-        }
-        if self.desk.awaited.is_empty() {
-            // An empty tree keeps a node for eleven questions.
-            self.desk.awaited = BTreeSet::new();
-        }
-        match read {
-            Read::Trades(instrument) if is_of_stray => {
-                let held = self.lanes_on(instrument).into_iter().collect();
-                self.catch_up(Some(instrument), held, world, out)?;
-            }
-            Read::Trades(instrument) => {
-                self.catch_up(Some(instrument), BTreeSet::new(), world, out)?;
-            }
-            Read::OpenOrders => self.catch_up(None, BTreeSet::new(), world, out)?,
-            Read::Balances | Read::Highs(..) | Read::Order(..) => {}
-        }
-        self.ready_when_read(world, out)
     }
 
     fn not_found(

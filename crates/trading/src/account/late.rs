@@ -118,6 +118,42 @@ impl Account {
         Ok(())
     }
 
+    /// One answer less to wait for; with the last one the account is ready.
+    pub(super) fn was_awaited(
+        &mut self,
+        read: Read,
+        world: &World<'_>,
+        out: &mut Effects,
+    ) -> Result<(), StepError> {
+        if self.desk.reads.is_due(read, world.now) {
+            // Meanwhile it was wanted anew: the answer is from before what is to be learned.
+            return Ok(());
+        }
+        let is_of_stray = match read {
+            Read::Trades(instrument) => self.desk.strays.trades_read(instrument),
+            Read::OpenOrders | Read::Balances | Read::Highs(..) | Read::Order(..) => false,
+        };
+        if !self.desk.awaited.remove(&read) && !is_of_stray {
+            return Ok(());
+        }
+        if self.desk.awaited.is_empty() {
+            // An empty tree keeps a node for eleven questions.
+            self.desk.awaited = BTreeSet::new();
+        }
+        match read {
+            Read::Trades(instrument) if is_of_stray => {
+                let held = self.lanes_on(instrument).into_iter().collect();
+                self.catch_up(Some(instrument), held, world, out)?;
+            }
+            Read::Trades(instrument) => {
+                self.catch_up(Some(instrument), BTreeSet::new(), world, out)?;
+            }
+            Read::OpenOrders => self.catch_up(None, BTreeSet::new(), world, out)?,
+            Read::Balances | Read::Highs(..) | Read::Order(..) => {}
+        }
+        self.ready_when_read(world, out)
+    }
+
     /// With the last answer the account is ready.
     pub(super) fn ready_when_read(
         &mut self,
