@@ -2,7 +2,7 @@
 
 use crate::{
     prepare,
-    steps::{Action, Step, has_cargo, run_all},
+    steps::{Action, Step, cargo_command, has_cargo, judge, run_all},
     tidy,
 };
 
@@ -74,8 +74,34 @@ const TORTURE: Step = Step {
     ]),
 };
 
-pub(crate) fn torture() -> Result<(), String> {
-    run_all(&[TORTURE])
+/// Every order of six events with every two faults.
+const DEEP: [&str; 11] = [
+    "test",
+    "--profile",
+    "fast",
+    "--package",
+    "tranche-sim",
+    "--test",
+    "it",
+    "--",
+    "scope::long::",
+    "--nocapture",
+    "--test-threads=1",
+];
+
+pub(crate) fn torture(options: &[&str]) -> Result<(), String> {
+    match options {
+        [] => run_all(&[TORTURE]),
+        ["--deep"] => {
+            let mut command = cargo_command(&DEEP);
+            command.env("TRANCHE_SCOPE", "all");
+            judge("six events, two faults", command.status())
+        }
+        _ => Err("usage: cargo xtask torture [--deep]
+  a thousand simulated bot-years in which everything goes wrong
+  --deep  instead: every order of six events, with every two faults at every two places"
+            .to_owned()),
+    }
 }
 
 pub(crate) fn check() -> Result<(), String> {

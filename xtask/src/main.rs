@@ -19,7 +19,7 @@ use std::{env, process::ExitCode};
 const USAGE: &str = "usage: cargo xtask <command>
   check   format, Clippy, tidy, unit tests: before each commit
   test    format, Clippy, tidy, every test: what the pull request runs
-  torture a thousand simulated bot-years in which everything goes wrong
+  torture a thousand simulated bot-years in which everything goes wrong; --deep: six events, two faults
   prepare what the tests need beside Rust; `test` does this by itself
   tidy    the rules of the house that neither the compiler nor Clippy can hold
   bench   every benchmark, or those named; docs/benchmarks.md has the figures
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     let outcome = match words.as_slice() {
         ["check"] => gates::check(),
         ["test"] => gates::test(),
-        ["torture"] => gates::torture(),
+        ["torture", options @ ..] => gates::torture(options),
         ["prepare"] => prepare::prepare(),
         ["tidy"] => tidy::run(),
         ["bench", names @ ..] => bench::bench(names),

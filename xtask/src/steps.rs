@@ -84,7 +84,7 @@ pub(crate) fn cargo_with(arguments: &[&str], variables: &[(&str, String)]) -> Re
 
 /// Property tests draw the same cases in every run, so that a check of the same tree gives the same
 /// answer; set `PROPTEST_RNG_SEED` to draw others.
-fn cargo_command(arguments: &[&str]) -> Command {
+pub(crate) fn cargo_command(arguments: &[&str]) -> Command {
     let mut command = bare_cargo();
     command.args(arguments).current_dir(root());
     if option_from_environment(SEED_VARIABLE).is_none() {

@@ -17,8 +17,9 @@ use crate::{
 /// Changes when bytes written before cannot be read any more as they are.
 pub const SCHEMA: u16 = 1;
 /// Changes when the same events give other effects. Since 2 a new owner asks for what the list of open
-/// orders does not show as it is known, and for nothing else.
-pub const RULES: u16 = 2;
+/// orders does not show as it is known, and for nothing else. Since 3 a deal waits for the orders of a former
+/// life that name it.
+pub const RULES: u16 = 3;
 
 /// Room for the bytes before there are any: most have enough of it, and to grow costs more than to write.
 const ROOM: usize = 512;

@@ -346,6 +346,14 @@ impl Order {
         }
     }
 
+    /// The order is wanted as it is: a cancel that failed, or that a former owner asked for, is not repeated.
+    pub(crate) fn stay(&mut self) {
+        if matches!(self.cancel(), Cancel::Again { .. }) {
+            self.set_cancel(Cancel::No);
+            self.story.take_if(|story| **story == Story::default());
+        }
+    }
+
     /// What the order holds back: quote for a buy, base for a sale.
     pub(crate) fn reserved(&self, fee: Fraction) -> Result<Amount, MathError> {
         if self.is_settled() {

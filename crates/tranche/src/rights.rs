@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
+use tranche_model::time::Timestamp;
 use tranche_venue::venue::{KeyReport, ReadError, VenueAccount};
 
 use crate::trouble::Trouble;
@@ -14,15 +15,14 @@ const WITHIN: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Rights {
     /// `may_withdraw` is `None` where the exchange does not say.
-    Told {
-        may_withdraw: Option<bool>,
-    },
+    Told { may_withdraw: Option<bool> },
     /// A key that bots must not have, or cannot use.
-    Refused {
-        may_withdraw: Option<bool>,
+    Refused { may_withdraw: Option<bool>, trouble: Trouble },
+    NotReached {
+        /// Until then the exchange wants to be left alone.
+        until: Option<Timestamp>,
         trouble: Trouble,
     },
-    NotReached(Trouble),
 }
 
 /// Asks the exchange at `address`.
@@ -32,10 +32,21 @@ pub(crate) async fn ask(account: &dyn VenueAccount, address: &str) -> Rights {
         Ok(Err(error @ ReadError::Refused(_))) => {
             Rights::Refused { may_withdraw: None, trouble: Trouble::of_read(&error, address) }
         }
-        Ok(Err(error)) => Rights::NotReached(Trouble::of_read(&error, address)),
+        Ok(Err(error)) => {
+            let until = match error {
+                ReadError::Throttled { retry_at, .. } => Some(retry_at),
+                ReadError::Http(_)
+                | ReadError::Refused(_)
+                | ReadError::Failed { .. }
+                | ReadError::Unreadable(_)
+                | ReadError::NotThisVenue { .. }
+                | ReadError::NoInstrument(_) => None,
+            };
+            Rights::NotReached { until, trouble: Trouble::of_read(&error, address) }
+        }
         Err(_) => {
             let what = format!("{address}: no answer within {} s", WITHIN.as_secs());
-            Rights::NotReached(Trouble::new(what, "try again later"))
+            Rights::NotReached { until: None, trouble: Trouble::new(what, "try again later") }
         }
     }
 }

@@ -3,6 +3,8 @@
 //! A failure that needs many things at once is for the storms and worlds; here nothing is left to
 //! chance. Each run ends with calm, in which everything must come to rest and agree.
 
+mod long;
+
 use tranche_model::{ids::CommandId, time::Millis};
 use tranche_sim::{
     driver::Setup,
@@ -87,22 +89,26 @@ fn scene(draft: &Draft) -> Scene {
 
 /// Lives a story through, with one thing going wrong in it.
 fn endure(draft: &Draft, story: &[Move], hurt: Hurt) -> Result<Made, String> {
+    live(draft, story, |scene, place| match hurt {
+        Hurt::Call(n, fault) if place == 0 => scene.next_call(n, fault),
+        Hurt::Event(n, fault) if place == 0 => scene.next_event(n, fault),
+        Hurt::Commit(n, fault) if place == 0 => scene.next_commit(n, fault),
+        Hurt::Death(at) if at == place => die(scene),
+        Hurt::Nothing | Hurt::Call(..) | Hurt::Event(..) | Hurt::Commit(..) | Hurt::Death(_) => {}
+    })
+}
+
+/// Lives a story through; `before` each move, and behind the last, something may go wrong. Then nothing does
+/// any more, and everything has to come to rest.
+fn live(draft: &Draft, story: &[Move], before: impl Fn(&mut Scene, usize)) -> Result<Made, String> {
     let mut scene = scene(draft);
-    match hurt {
-        Hurt::Call(n, fault) => scene.next_call(n, fault),
-        Hurt::Event(n, fault) => scene.next_event(n, fault),
-        Hurt::Commit(n, fault) => scene.next_commit(n, fault),
-        Hurt::Nothing | Hurt::Death(_) => {}
-    }
     let mut last_command = 1_000;
     for (place, step) in story.iter().enumerate() {
-        if matches!(hurt, Hurt::Death(at) if at == place) {
-            scene.driver.memory.crash();
-            scene.evict();
-        }
+        before(&mut scene, place);
         take(&mut scene, *step, &mut last_command);
         look(&scene)?;
     }
+    before(&mut scene, story.len());
     let made = Made {
         calls: scene.driver.line.counts().0,
         events: scene.driver.line.counts().1,
@@ -114,6 +120,12 @@ fn endure(draft: &Draft, story: &[Move], hurt: Hurt) -> Result<Made, String> {
     scene.driver.stream(OURS, true);
     rest(&mut scene)?;
     Ok(made)
+}
+
+/// The process dies, and another one loads what was committed.
+fn die(scene: &mut Scene) {
+    scene.driver.memory.crash();
+    scene.evict();
 }
 
 fn take(scene: &mut Scene, step: Move, last_command: &mut u128) {
@@ -242,35 +254,77 @@ fn exhaust(name: &str, draft: &Draft, beginning: &[Move], moves: [Move; 4]) {
     }
 }
 
+/// What is exhausted: what goes before, and four moves in every order; the long run takes all six.
+struct Subject {
+    name: &'static str,
+    draft: Draft,
+    beginning: &'static [Move],
+    moves: [Move; 6],
+}
+
+impl Subject {
+    fn exhaust(&self) {
+        let [first, second, third, fourth, ..] = self.moves;
+        exhaust(self.name, &self.draft, self.beginning, [first, second, third, fourth]);
+    }
+}
+
+const BOUGHT: &[Move] = &[Move::Price("100")];
+
+fn placing() -> Subject {
+    use Move::{Pause, Price, Resume, Stream};
+    let moves = [Price("100"), Stream(false), Stream(true), Pause, Resume, Price("98.9")];
+    Subject { name: "place", draft: draft(), beginning: &[], moves }
+}
+
+fn filling() -> Subject {
+    use Move::{Gap, Price, Stop, Wait};
+    let moves = [Price("98.9"), Price("97.9"), Gap, Stop, Price("103"), Wait(20)];
+    Subject { name: "fill", draft: draft(), beginning: BOUGHT, moves }
+}
+
+fn cancel_race() -> Subject {
+    use Move::{Close, Meddle, Pause, Price, Wait};
+    let moves = [Close, Price("102.5"), Meddle, Price("98.5"), Pause, Wait(20)];
+    Subject { name: "cancel race", draft: draft(), beginning: BOUGHT, moves }
+}
+
+fn take_profit() -> Subject {
+    use Move::{Close, Meddle, Price, Wait};
+    let moves = [Price("98.9"), Price("102.5"), Meddle, Wait(20), Price("97.9"), Close];
+    Subject { name: "take profit", draft: draft(), beginning: BOUGHT, moves }
+}
+
+fn stop() -> Subject {
+    use Move::{CancelDeal, Price, Stream, Wait};
+    let stop = Draft { stop_loss_pct: Some(pct("5")), ..draft() };
+    let moves = [Price("94"), Price("102.5"), CancelDeal, Stream(false), Price("98.9"), Wait(20)];
+    Subject { name: "stop", draft: stop, beginning: BOUGHT, moves }
+}
+
 #[test]
 fn placing_endures_everything() {
-    let moves = [Move::Price("100"), Move::Stream(false), Move::Stream(true), Move::Pause];
-    exhaust("place", &draft(), &[], moves);
+    placing().exhaust();
 }
 
 #[test]
 fn filling_endures_everything() {
-    let moves = [Move::Price("98.9"), Move::Price("97.9"), Move::Gap, Move::Stop];
-    exhaust("fill", &draft(), &[Move::Price("100")], moves);
+    filling().exhaust();
 }
 
 #[test]
 fn a_cancel_that_races_a_fill_endures_everything() {
-    let moves = [Move::Close, Move::Price("102.5"), Move::Meddle, Move::Price("98.5")];
-    exhaust("cancel race", &draft(), &[Move::Price("100")], moves);
+    cancel_race().exhaust();
 }
 
 #[test]
 fn a_take_profit_that_moves_endures_everything() {
-    let moves = [Move::Price("98.9"), Move::Price("102.5"), Move::Meddle, Move::Wait(20)];
-    exhaust("take profit", &draft(), &[Move::Price("100")], moves);
+    take_profit().exhaust();
 }
 
 #[test]
 fn a_stop_before_a_take_profit_endures_everything() {
-    let stop = Draft { stop_loss_pct: Some(pct("5")), ..draft() };
-    let moves = [Move::Price("94"), Move::Price("102.5"), Move::CancelDeal, Move::Stream(false)];
-    exhaust("stop", &stop, &[Move::Price("100")], moves);
+    stop().exhaust();
 }
 
 /// Stories of all that a deal can live through.

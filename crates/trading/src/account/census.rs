@@ -52,18 +52,27 @@ impl Account {
                 }
             }
         }
+        let strays = self.desk.strays.unlisted(|id| listed.contains(&id));
+        missing.extend(strays.into_iter().map(|(id, instrument)| Read::Order(id, instrument)));
         // Absent from the list is a reason to ask, never an end.
         for read in missing {
             self.desk.reads.want(read, world.now, world.now);
         }
-        let mut pause = self.desk.census_every();
+        let mut next = world.now.plus(self.desk.census_every());
         if self.is_comparing(asked_at, world.now) {
             self.compare(own, world)?;
-            pause = pause.min(SECOND_LIST_AFTER);
+            next = next.min(world.now.plus(SECOND_LIST_AFTER));
+            self.desk.second_list = Some(next);
             // An execution of an order that is settled shows in the balance alone, and that lags as well.
-            self.desk.reads.want(Read::Balances, world.now.plus(pause), world.now);
+            self.desk.reads.want(Read::Balances, next, world.now);
+        } else if let Some(due) = self.desk.second_list {
+            if asked_at.is_some_and(|asked_at| due <= asked_at) {
+                self.desk.second_list = None;
+                self.catch_up(None, BTreeSet::new(), world, out)?;
+            } else {
+                next = next.min(due);
+            }
         }
-        let next = world.now.plus(pause);
         self.desk.reads.want(Read::OpenOrders, next, world.now);
         Ok(())
     }
@@ -80,7 +89,9 @@ impl Account {
     ) -> Result<(), StepError> {
         let (client_id, instrument) = (report.client_id, report.instrument);
         if report.status.is_terminal() && matches!(reading, Reading::Queried | Reading::Asked) {
-            self.stray_ended(client_id, world)?;
+            self.stray_not_seen(client_id, Some(report.executed), world, out)?;
+        } else if report.status.is_terminal() && self.desk.strays.has(client_id) {
+            self.desk.reads.want(Read::Order(client_id, instrument), world.now, world.now);
         }
         if report.status.is_terminal() || (reading == Reading::Pushed && self.is_past(client_id)) {
             return Ok(());
@@ -89,8 +100,10 @@ impl Account {
             if reading == Reading::Listed && self.desk.strays.hurry(client_id, world.now) {
                 return Ok(());
             }
-            if self.lane_of(&client_id.key()).is_some() && !self.is_past(client_id) {
-                self.desk.strays.suspect(client_id, instrument);
+            let lane = self.lane_of(&client_id.key()).and_then(|key| self.lane(key));
+            let is_named = lane.is_some_and(|lane| lane.instrument == instrument);
+            if is_named && !self.is_past(client_id) {
+                self.desk.strays.suspect(report);
             }
             self.desk.reads.want(Read::Order(client_id, instrument), world.now, world.now);
             return Ok(());
@@ -98,7 +111,7 @@ impl Account {
         if let Some(key) = self.free_place(report) {
             return self.adopt(key, report, world, out);
         }
-        self.take_back((client_id, instrument), world, out);
+        self.take_back(report, world, out);
         Ok(())
     }
 

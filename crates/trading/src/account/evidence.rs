@@ -140,7 +140,7 @@ impl Account {
             // It answers what a former owner asked.
             return Ok(());
         }
-        self.was_awaited(read, world, out)
+        self.was_awaited(read, asked_at, world, out)
     }
 
     /// The venue will not answer. What concerns the key stops the account; what concerns an instrument
@@ -175,7 +175,7 @@ impl Account {
             // Whoever wanted the answer may not need it any more: it is asked until it is given.
             self.desk.reads.insist(read, world.now);
         }
-        self.was_awaited(read, world, out)
+        self.was_awaited(read, None, world, out)
     }
 
     fn not_found(
@@ -186,7 +186,7 @@ impl Account {
         out: &mut Effects,
     ) -> Result<(), StepError> {
         let Some((key, slot)) = self.seat_of(id) else {
-            return self.stray_ended(id, world);
+            return self.stray_not_seen(id, None, world, out);
         };
         let timing = self.desk.settings.timing;
         let Some(mut turn) = self.turn(key, world)? else { return Ok(()) };

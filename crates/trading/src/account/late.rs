@@ -11,6 +11,7 @@ use tranche_model::{
     ids::{InstrumentId, Slot},
     order::OrderStatus,
     record::FillRow,
+    time::Timestamp,
 };
 
 use super::{Account, AccountState, FORGOTTEN_MOST, World, note, reads::Read, turn::Turn};
@@ -118,10 +119,12 @@ impl Account {
         Ok(())
     }
 
-    /// One answer less to wait for; with the last one the account is ready.
+    /// One answer less to wait for; with the last one the account is ready. `asked_at` is when the question
+    /// was asked, `None` when the venue refuses to answer.
     pub(super) fn was_awaited(
         &mut self,
         read: Read,
+        asked_at: Option<Timestamp>,
         world: &World<'_>,
         out: &mut Effects,
     ) -> Result<(), StepError> {
@@ -130,7 +133,14 @@ impl Account {
             return Ok(());
         }
         let is_of_stray = match read {
-            Read::Trades(instrument) => self.desk.strays.trades_read(instrument),
+            Read::Trades(instrument) => {
+                let is_of_stray = asked_at
+                    .is_some_and(|asked_at| self.desk.strays.trades_read(instrument, asked_at));
+                if let Some((due, since)) = self.desk.strays.trades_wanted(instrument) {
+                    self.desk.reads.want(read, due, since);
+                }
+                is_of_stray
+            }
             Read::OpenOrders | Read::Balances | Read::Highs(..) | Read::Order(..) => false,
         };
         if !self.desk.awaited.remove(&read) && !is_of_stray {
@@ -181,8 +191,8 @@ impl Turn<'_> {
         let (instrument, awaited) = (self.lane.instrument, &self.desk.awaited);
         awaited.contains(&Read::Trades(instrument))
             || self.desk.is_looking_up(instrument)
-            || self.has_strays()
-            || (awaited.contains(&Read::OpenOrders) && self.may_have_forgotten())
+            || self.has_strays(None)
+            || (self.may_have_forgotten() && self.desk.is_listing())
     }
 
     /// Whether the store may be an older copy of itself, made while the deal was open.

@@ -44,6 +44,8 @@ use crate::{
 
 /// So many deals of a bot a store may have forgotten when an older copy replaces it.
 const FORGOTTEN_MOST: u32 = 4_096;
+/// Lives that differ in how far they go beyond: a bot's numbers last for more than sixty of the longest leaps.
+const LEAPS: u16 = 16;
 
 /// The account with its bots.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +106,12 @@ impl Account {
             Event::Quarantine { bot, reason } => self.quarantine(*bot, reason, world, out),
             Event::Key { may_withdraw } => {
                 self.desk.rights = KeyRights::new(*may_withdraw);
+                if *may_withdraw {
+                    for (id, bot) in &mut self.bots {
+                        bot.forget_wishes();
+                        out.dirty(*id);
+                    }
+                }
                 self.run_all(world, out)?;
             }
         }
@@ -194,13 +202,15 @@ impl Account {
     }
 
     /// A store that was replaced by an older copy of itself has forgotten deals of which the venue still
-    /// tells: the new life numbers its deals beyond them, or their executions would be booked to it.
+    /// tells: the new life numbers its deals beyond them, or their executions would be booked to it. How far
+    /// hangs on the life: the same copy may be put back twice.
     fn number_beyond(&mut self, origin: Origin, out: &mut Effects) {
         if origin == self.desk.settings.origin {
             return;
         }
+        let leap = FORGOTTEN_MOST.saturating_mul(u32::from(origin.incarnation.get() % LEAPS) + 1);
         for bot in self.bots.values_mut() {
-            let next = bot.head.next_deal.get().saturating_add(FORGOTTEN_MOST);
+            let next = bot.head.next_deal.get().saturating_add(leap);
             bot.head.next_deal = DealNo::new(next);
             out.dirty(bot.head.id);
         }

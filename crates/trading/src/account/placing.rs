@@ -41,6 +41,9 @@ impl Turn<'_> {
                 Move::Cancel { slot, .. } if self.is_frozen(slot) => {}
                 Move::Cancel { slot, reason } => self.cancel(slot, reason, out)?,
                 Move::Place(wish) if wish.lane == CallLane::Entry && self.is_frozen(wish.slot) => {}
+                // What a former life left would be sold twice.
+                Move::Place(wish)
+                    if wish.lane == CallLane::Exit && self.has_strays(Some(Side::Sell)) => {}
                 Move::Place(wish) => self.place(&wish, out)?,
             }
         }

@@ -1,17 +1,19 @@
 //! Orders with our mark that no slot holds, and that are taken back.
 //!
 //! Each is taken back again and again until the venue says that it is gone: an answer may be lost, and until
-//! a restored account is released nothing leaves at all. The deal that it names, if that is open, buys nothing
-//! more and does not end before: what the order trades until then belongs to it.
+//! a restored account is released nothing leaves at all. The deal that it names, if that is open, places no
+//! further buys and does not end before: what the order trades until then belongs to it.
 
 use tranche_model::{
     client_order_id::ClientOrderId,
     ids::{BotId, DealNo, InstrumentId},
+    money::Qty,
+    order::{OrderReport, Side},
     record::{Answer, Call, CallLane, Outcome},
     time::{Millis, Timestamp},
 };
 
-use super::{Account, World, note, reads::Read};
+use super::{Account, World, note, reads::Read, turn::TRADES_MARGIN};
 use crate::{
     bot::backoff,
     event::{Effects, StepError},
@@ -21,6 +23,12 @@ use crate::{
 
 /// The pauses between attempts grow up to this.
 const RETRY_LAST: Millis = Millis::from_secs(60);
+/// Readings that must say unasked that an order is gone: venues have said so of orders that rested.
+const ENDS_NEEDED: u8 = 2;
+/// Between them.
+const SECOND_READING_AFTER: Millis = Millis::from_secs(2);
+/// Longer than a list of executions lags behind.
+const TRADES_LAG: Millis = Millis::from_secs(30);
 
 /// Orders that no slot holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,8 +38,13 @@ pub(crate) struct Strays(Few<Stray>);
 struct Stray {
     client_id: ClientOrderId,
     instrument: InstrumentId,
+    side: Side,
     stage: Stage,
     attempts: u16,
+    /// Readings in a row that said that it is gone.
+    ends: u8,
+    /// The user was told of it.
+    is_told: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,27 +55,36 @@ enum Stage {
     Due(Timestamp),
     /// The answer to its cancel is awaited.
     TakingBack,
-    /// It does not rest any more. The executions of its deal are being read.
-    Ended,
+    /// It does not rest any more. Executions since `since` that are asked for from `told_from` on hold what
+    /// it traded.
+    Ended { told_from: Timestamp, since: Timestamp },
 }
 
 impl Strays {
     /// An order of an open deal was seen, and it is asked what it is.
-    pub(super) fn suspect(&mut self, client_id: ClientOrderId, instrument: InstrumentId) {
-        if self.get_mut(client_id).is_none() {
-            self.0.push(Stray { client_id, instrument, stage: Stage::Asked, attempts: 0 });
+    pub(super) fn suspect(&mut self, report: &OrderReport) {
+        if self.get_mut(report.client_id).is_none() {
+            self.0.push(Stray {
+                client_id: report.client_id,
+                instrument: report.instrument,
+                side: report.side,
+                stage: Stage::Asked,
+                attempts: 0,
+                ends: 0,
+                is_told: false,
+            });
         }
     }
 
     /// Takes the order back from now on. Returns whether it is news.
-    fn add(&mut self, client_id: ClientOrderId, instrument: InstrumentId, now: Timestamp) -> bool {
-        self.suspect(client_id, instrument);
-        let Some(stray) = self.get_mut(client_id) else { return false };
-        let is_new = stray.stage == Stage::Asked;
-        if matches!(stray.stage, Stage::Asked | Stage::Ended) {
+    fn add(&mut self, report: &OrderReport, now: Timestamp) -> bool {
+        self.suspect(report);
+        let Some(stray) = self.get_mut(report.client_id) else { return false };
+        stray.ends = 0;
+        if matches!(stray.stage, Stage::Asked | Stage::Ended { .. }) {
             stray.stage = Stage::Due(now);
         }
-        is_new
+        !std::mem::replace(&mut stray.is_told, true)
     }
 
     /// The venue still lists the order: no pause is waited for. Returns whether it is being taken back.
@@ -74,13 +96,13 @@ impl Strays {
                 true
             }
             Stage::TakingBack => true,
-            Stage::Asked | Stage::Ended => false,
+            Stage::Asked | Stage::Ended { .. } => false,
         }
     }
 
     /// It is not known whether it worked.
     fn failed(&mut self, id: ClientOrderId, now: Timestamp, not_before: Option<Timestamp>) {
-        if let Some(stray) = self.get_mut(id) {
+        if let Some(stray) = self.get_mut(id).filter(|stray| stray.stage == Stage::TakingBack) {
             let later = now.plus(backoff(stray.attempts).min(RETRY_LAST));
             stray.stage = Stage::Due(not_before.map_or(later, |moment| moment.max(later)));
         }
@@ -91,20 +113,60 @@ impl Strays {
         self.0.retain(|stray| stray.client_id != id);
     }
 
-    /// The executions on the instrument were read, or cannot be. Returns whether that was waited for.
-    pub(super) fn trades_read(&mut self, instrument: InstrumentId) -> bool {
-        let is_done = |stray: &Stray| stray.instrument == instrument && stray.stage == Stage::Ended;
+    /// Executions on the instrument were read that were asked for at that time. Returns whether that was
+    /// waited for.
+    pub(super) fn trades_read(&mut self, instrument: InstrumentId, asked_at: Timestamp) -> bool {
+        let is_done = |stray: &Stray| match stray.stage {
+            Stage::Ended { told_from, .. } => {
+                stray.instrument == instrument && told_from <= asked_at
+            }
+            Stage::Asked | Stage::Due(_) | Stage::TakingBack => false,
+        };
         let is_waited_for = self.0.iter().any(is_done);
         self.0.retain(|stray| !is_done(stray));
         is_waited_for
     }
 
-    /// Whether one of them names the deal.
-    pub(super) fn are_of(&self, bot: BotId, deal: DealNo) -> bool {
+    /// When executions on the instrument are to be asked for, and since when.
+    pub(super) fn trades_wanted(&self, instrument: InstrumentId) -> Option<(Timestamp, Timestamp)> {
+        let wanted = self.0.iter().filter_map(|stray| match stray.stage {
+            Stage::Ended { told_from, since } if stray.instrument == instrument => {
+                Some((told_from, since))
+            }
+            Stage::Ended { .. } | Stage::Asked | Stage::Due(_) | Stage::TakingBack => None,
+        });
+        wanted.reduce(|one, other| (one.0.min(other.0), one.1.min(other.1)))
+    }
+
+    /// Whether one of them names the deal on the instrument; with a side, whether one of that side does.
+    pub(super) fn are_of(
+        &self,
+        (bot, deal): (BotId, DealNo),
+        instrument: InstrumentId,
+        side: Option<Side>,
+    ) -> bool {
         self.0.iter().any(|stray| {
             let named = stray.client_id.key();
-            (named.bot, named.deal) == (bot, deal)
+            (named.bot, named.deal, stray.instrument) == (bot, deal, instrument)
+                && side.is_none_or(|side| stray.side == side)
         })
+    }
+
+    /// Those that are being taken back, and that a list of what rests does not show.
+    pub(super) fn unlisted(
+        &self,
+        is_listed: impl Fn(ClientOrderId) -> bool,
+    ) -> Vec<(ClientOrderId, InstrumentId)> {
+        let unlisted = self.0.iter().filter(|stray| match stray.stage {
+            Stage::Due(_) | Stage::TakingBack => !is_listed(stray.client_id),
+            Stage::Asked | Stage::Ended { .. } => false,
+        });
+        unlisted.map(|stray| (stray.client_id, stray.instrument)).collect()
+    }
+
+    /// Whether it is one of them.
+    pub(super) fn has(&self, id: ClientOrderId) -> bool {
+        self.0.iter().any(|stray| stray.client_id == id)
     }
 
     pub(super) fn next_due(&self) -> Option<Timestamp> {
@@ -131,21 +193,16 @@ impl Stray {
     const fn due(&self) -> Option<Timestamp> {
         match self.stage {
             Stage::Due(due) => Some(due),
-            Stage::Asked | Stage::TakingBack | Stage::Ended => None,
+            Stage::Asked | Stage::TakingBack | Stage::Ended { .. } => None,
         }
     }
 }
 
 impl Account {
     /// An order rests that nobody here wants.
-    pub(super) fn take_back(
-        &mut self,
-        (client_id, instrument): (ClientOrderId, InstrumentId),
-        world: &World<'_>,
-        out: &mut Effects,
-    ) {
-        if self.desk.strays.add(client_id, instrument, world.now) {
-            note(Why::StrayCancelled { order: client_id }, world, out);
+    pub(super) fn take_back(&mut self, report: &OrderReport, world: &World<'_>, out: &mut Effects) {
+        if self.desk.strays.add(report, world.now) {
+            note(Why::StrayCancelled { order: report.client_id }, world, out);
         }
     }
 
@@ -160,24 +217,52 @@ impl Account {
         }
     }
 
-    /// An order that no slot holds does not rest any more. What it traded may not have been told: the
-    /// executions of its deal are read.
-    pub(super) fn stray_ended(
+    /// A reading of an order that no slot holds says that it is gone. It is believed when it was said before;
+    /// meanwhile the order is asked for.
+    pub(super) fn stray_not_seen(
         &mut self,
         id: ClientOrderId,
+        executed: Option<Qty>,
         world: &World<'_>,
+        out: &mut Effects,
     ) -> Result<(), StepError> {
         let Some(stray) = self.desk.strays.get_mut(id) else { return Ok(()) };
-        stray.stage = Stage::Ended;
-        match self.lane_of(&id.key()) {
-            Some(key) => {
-                if let Some(mut turn) = self.turn(key, world)? {
-                    turn.want_trades(turn.lane.trades_read_to);
-                }
-            }
-            None => self.desk.strays.gone(id),
+        if matches!(stray.stage, Stage::Ended { .. }) {
+            return Ok(());
         }
+        stray.ends = stray.ends.saturating_add(1);
+        if ENDS_NEEDED <= stray.ends {
+            return self.stray_ended(id, executed, world, out);
+        }
+        stray.stage = Stage::Asked;
+        let (read, again) =
+            (Read::Order(id, stray.instrument), world.now.plus(SECOND_READING_AFTER));
+        self.desk.reads.want(read, again, world.now);
         Ok(())
+    }
+
+    /// An order that no slot holds does not rest any more. What it traded may not have been told: the
+    /// executions of its deal are read.
+    fn stray_ended(
+        &mut self,
+        id: ClientOrderId,
+        executed: Option<Qty>,
+        world: &World<'_>,
+        out: &mut Effects,
+    ) -> Result<(), StepError> {
+        let key = self.lane_of(&id.key());
+        let read_to = key.and_then(|key| self.lane(key)).map(|lane| lane.trades_read_to);
+        let Some(stray) = self.desk.strays.get_mut(id) else { return Ok(()) };
+        let instrument = stray.instrument;
+        let may_have_traded = executed.is_none_or(Qty::is_positive);
+        if let Some(read_to) = read_to.filter(|_| may_have_traded) {
+            let (told_from, since) = (world.now.plus(TRADES_LAG), read_to.minus(TRADES_MARGIN));
+            stray.stage = Stage::Ended { told_from, since };
+            self.desk.reads.want(Read::Trades(instrument), told_from, since);
+            return Ok(());
+        }
+        self.desk.strays.gone(id);
+        self.catch_up(Some(instrument), key.into_iter().collect(), world, out)
     }
 
     /// What became of the cancel of an order that no slot holds.
@@ -195,17 +280,17 @@ impl Account {
                     self.fill(fill, world, out)?;
                 }
                 if report.status.is_terminal() {
-                    self.stray_ended(id, world)?;
+                    self.stray_ended(id, Some(report.executed), world, out)?;
                 } else {
                     // The venue has only taken note of it.
-                    self.take_back((id, instrument), world, out);
+                    self.take_back(report, world, out);
                     self.desk.strays.failed(id, now, None);
                 }
             }
-            Outcome::Done(Answer::OrderNotFound) => self.stray_ended(id, world)?,
+            Outcome::Done(Answer::OrderNotFound) => self.stray_not_seen(id, None, world, out)?,
             Outcome::Throttled { retry_at } => self.desk.strays.failed(id, now, Some(*retry_at)),
             Outcome::Refused(_) => {
-                if self.desk.strays.get_mut(id).is_some() {
+                if self.desk.strays.has(id) {
                     // It may have ended: the order itself is asked for.
                     self.desk.reads.want(Read::Order(id, instrument), now, now);
                 }

@@ -8,7 +8,7 @@ use tranche_model::{
     ids::Slot,
     instrument::Instrument,
     money::Price,
-    order::OrderStatus,
+    order::{OrderStatus, Side},
     record::DealRow,
     time::{Millis, Timestamp},
 };
@@ -232,16 +232,17 @@ impl<'a> Turn<'a> {
         let of_account = self.desk.entries();
         if self.head.entries_paused {
             Entries::Withdrawn
-        } else if (self.is_unread() || self.has_strays()) && of_account == Entries::Allowed {
+        } else if (self.is_unread() || self.has_strays(None)) && of_account == Entries::Allowed {
             Entries::Frozen
         } else {
             of_account
         }
     }
 
-    /// Whether an order of the deal may rest at the venue that no slot holds.
-    pub(super) fn has_strays(&self) -> bool {
-        let of_deal = |deal: &Deal| self.desk.strays.are_of(self.key.bot, deal.no);
+    /// Whether an order of the deal, of that side when one is named, may rest at the venue that no slot holds.
+    pub(super) fn has_strays(&self, side: Option<Side>) -> bool {
+        let (bot, instrument) = (self.key.bot, self.lane.instrument);
+        let of_deal = |deal: &Deal| self.desk.strays.are_of((bot, deal.no), instrument, side);
         self.lane.deal.as_ref().is_some_and(of_deal)
     }
 

@@ -30,10 +30,13 @@ pub fn moves(lane: &mut Lane, wanted: &[Wanted], now: Timestamp, moves: &mut Vec
             seat.unblock_unless(|blocked| now < blocked.retry_at);
             seat.queued = false;
         }
-        let Some(order) = &seat.order else { continue };
+        let Some(order) = &mut seat.order else { continue };
         let reason = match wish {
             None => CancelReason::NoLongerWanted,
-            Some(wish) if fits(order, wish) => continue,
+            Some(wish) if fits(order, wish) => {
+                order.stay();
+                continue;
+            }
             Some(_) => CancelReason::Changed,
         };
         if may_cancel(order, now) {

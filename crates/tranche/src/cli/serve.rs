@@ -242,8 +242,8 @@ pub(crate) enum AccountWhat {
         /// File with the key's secret, or with its private key in PEM
         #[arg(long, value_name = "FILE", env = "TRANCHE_SECRET_FILE")]
         secret_file: Option<PathBuf>,
-        /// Add it although the key is refused, such as one that may withdraw; with --yes. No deal begins
-        /// until the key is mended
+        /// Add it although the key is refused; with --yes. No deal begins with one that may withdraw, and the
+        /// exchange takes no order with one that may not trade, until the key is mended
         #[arg(long)]
         anyway: bool,
         /// With --anyway: that is meant

@@ -85,7 +85,6 @@ impl Accounts {
             if new.is_empty() { Vec::new() } else { self.ground.store.quarantined().await? };
         let keys =
             if new.is_empty() { Vec::new() } else { self.ground.store.credentials().await? };
-        let mut is_answered = true;
         for account in new {
             self.owned.insert(account.account);
             if account.venue != self.venue.name() {
@@ -99,13 +98,9 @@ impl Accounts {
             match self.door(&account).await {
                 Ok(venue) => {
                     self.shut.remove(&account.account);
+                    // Open deals are not left alone until every key was asked after.
                     self.rights.recall(&account, &keys);
-                    // An exchange that does not answer is not waited for by all of them.
-                    if is_answered {
-                        is_answered = self.look_at_key(&account, &*venue).await;
-                    } else if account.credential.is_some() {
-                        self.rights.put_off(&[account.account], self.venue.now());
-                    }
+                    self.rights.watch(&account, self.venue.now());
                     self.learn_fees(&account, &*venue).await;
                     let is_held = held.contains(&account.account);
                     if is_held {
@@ -133,6 +128,9 @@ impl Accounts {
     /// Looks for new accounts again and again; returns only when the engine is gone.
     pub(super) async fn look_after(&mut self, engine: &Handle, every: Duration) -> anyhow::Error {
         loop {
+            if let Err(error) = self.look_at_keys(engine).await {
+                tracing::warn!("keys cannot be looked at: {error:#}");
+            }
             sleep(every).await;
             if !self.held.is_empty()
                 && let Err(error) = self.look_at_quarantine(engine).await
@@ -141,9 +139,6 @@ impl Accounts {
             }
             if let Err(error) = self.look_at_fees(engine).await {
                 tracing::warn!("fees cannot be looked at: {error:#}");
-            }
-            if let Err(error) = self.look_at_keys(engine).await {
-                tracing::warn!("keys cannot be looked at: {error:#}");
             }
             match self.begin(engine).await {
                 Ok(()) => {}
@@ -169,49 +164,51 @@ impl Accounts {
         Ok(())
     }
 
-    /// Asks again what keys may do, when it is time.
+    /// Asks what keys may do, some at a time, when it is time.
     async fn look_at_keys(&mut self, engine: &Handle) -> Result<()> {
-        let due = self.rights.due(self.venue.now());
-        if due.is_empty() {
+        let now = self.venue.now();
+        let (due, is_recall_due) = (self.rights.due(now), self.rights.is_recall_due(now));
+        if due.is_empty() && !is_recall_due {
             return Ok(());
         }
-        for account in self.ground.store.accounts().await? {
-            if !due.contains(&account.account) {
-                continue;
-            }
+        let store = &self.ground.store;
+        let keys = if is_recall_due { store.credentials().await? } else { Vec::new() };
+        let all = store.accounts().await?;
+        for account in all.iter().filter(|account| self.owned.contains(&account.account)) {
             let before = self.rights.may_withdraw(account.account);
-            let door = match self.door(&account).await {
+            self.rights.recall(account, &keys);
+            self.tell_rights(account, before, engine).await?;
+        }
+        for account in due {
+            let Some(account) = all.iter().find(|known| known.account == account) else { continue };
+            let before = self.rights.may_withdraw(account.account);
+            let door = match self.door(account).await {
                 Ok(door) => door,
                 Err(error) => {
-                    self.rights.put_off(&due, self.venue.now());
-                    return Err(error);
+                    self.rights.failed(account.account, now);
+                    tracing::warn!(
+                        account = account.name,
+                        "its key cannot be asked after: {error:#}"
+                    );
+                    continue;
                 }
             };
-            let is_answered = self.look_at_key(&account, &*door).await;
-            let may_withdraw = self.rights.may_withdraw(account.account);
-            if may_withdraw != before {
-                engine.key(account.account, may_withdraw).await?;
-            }
+            let is_answered = self.rights.ask(&self.ground.store, account, &*door, now).await;
+            self.tell_rights(account, before, engine).await?;
             if !is_answered {
-                // It is not asked for all of them.
-                self.rights.put_off(&due, self.venue.now());
+                // The others are not kept waiting for it as well.
                 break;
             }
         }
         Ok(())
     }
 
-    /// Whether the exchange answered.
-    async fn look_at_key(&mut self, account: &Account, door: &dyn VenueAccount) -> bool {
-        let now = self.venue.now();
-        match self.rights.ask(&self.ground.store, account, door, now).await {
-            Ok(is_answered) => is_answered,
-            Err(error) => {
-                tracing::warn!(account = account.name, %error, "what its key may do is not kept");
-                self.rights.put_off(&[account.account], now);
-                false
-            }
+    async fn tell_rights(&self, account: &Account, before: bool, engine: &Handle) -> Result<()> {
+        let may_withdraw = self.rights.may_withdraw(account.account);
+        if may_withdraw != before {
+            engine.key(account.account, may_withdraw).await?;
         }
+        Ok(())
     }
 
     /// Asks for what accounts pay, where nobody has said so: at the start, when there was no answer, and

@@ -7,21 +7,40 @@ use tranche_model::{
     ids::AccountId,
     time::{Millis, Timestamp},
 };
-use tranche_store::{Account, Credential, Store, StoreError};
+use tranche_store::{Account, Credential, Store};
 use tranche_venue::venue::VenueAccount;
 
 use crate::rights::{self, Rights};
 
 /// Rights are changed by hand, and rarely.
 const EVERY: Millis = Millis::from_secs(3600);
+/// Accounts that were asked after together are not in the same moment of the next hour, by so many of these.
+const APART: Millis = Millis::from_secs(10);
+const APART_MOST: u32 = 60;
 /// Somebody may be mending the key; or the exchange did not answer.
 const AGAIN: Millis = Millis::from_secs(20);
+/// After each as many attempts the pause doubles.
+const ATTEMPTS: u32 = 6;
+/// Others wait for the end of a turn.
+const AT_ONCE: usize = 8;
+/// What other processes were told is read so often.
+const RECALL_EVERY: Millis = Millis::from_secs(60);
 
 /// What is known of the keys.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     refused: BTreeSet<AccountId>,
-    due: BTreeMap<AccountId, Timestamp>,
+    asking: BTreeMap<AccountId, Asking>,
+    /// The exchange wants to be left alone until then.
+    silent_until: Timestamp,
+    recalled_at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Asking {
+    at: Timestamp,
+    /// Without an answer that lasts.
+    attempts: u32,
 }
 
 impl Keys {
@@ -29,21 +48,47 @@ impl Keys {
         self.refused.contains(&account)
     }
 
-    /// The accounts whose keys are to be asked after now.
+    /// The accounts whose keys are to be asked after in this turn, the longest due first.
     pub(super) fn due(&self, now: Timestamp) -> Vec<AccountId> {
-        let due = self.due.iter().filter(|(_, at)| **at <= now);
-        due.map(|(account, _)| *account).collect()
+        if now < self.silent_until {
+            return Vec::new();
+        }
+        let due = self.asking.iter().filter(|(_, asking)| asking.at <= now);
+        let mut due: Vec<_> = due.map(|(account, asking)| (asking.at, *account)).collect();
+        due.sort_unstable();
+        due.into_iter().take(AT_ONCE).map(|(_, account)| account).collect()
     }
 
-    /// Not now.
-    pub(super) fn put_off(&mut self, accounts: &[AccountId], now: Timestamp) {
-        self.due.extend(accounts.iter().map(|account| (*account, now.plus(AGAIN))));
+    /// Asks after the account's key from now on, if it has one.
+    pub(super) fn watch(&mut self, account: &Account, now: Timestamp) {
+        if account.credential.is_some() {
+            self.asking.insert(account.account, Asking { at: now, attempts: 0 });
+        }
+    }
+
+    /// Whether it is time to read what other processes were told.
+    pub(super) fn is_recall_due(&mut self, now: Timestamp) -> bool {
+        let is_due = self.recalled_at.plus(RECALL_EVERY) <= now;
+        if is_due {
+            self.recalled_at = now;
+        }
+        is_due
     }
 
     /// What the exchange said last holds until it says something else.
     pub(super) fn recall(&mut self, account: &Account, keys: &[Credential]) {
         let known = keys.iter().find(|key| Some(key.credential) == account.credential);
-        self.note(account, known.and_then(|key| key.may_withdraw) == Some(true));
+        if let Some(may_withdraw) = known.and_then(|key| key.may_withdraw) {
+            self.note(account, may_withdraw);
+        }
+    }
+
+    /// It cannot be asked now. Returns whether that is news.
+    pub(super) fn failed(&mut self, account: AccountId, now: Timestamp) -> bool {
+        let asking = self.asking.entry(account).or_default();
+        asking.at = now.plus(pause_after(asking.attempts));
+        asking.attempts = asking.attempts.saturating_add(1);
+        asking.attempts == 1
     }
 
     /// Asks what a key may do; the answer is whether the exchange answered.
@@ -53,25 +98,40 @@ impl Keys {
         account: &Account,
         door: &dyn VenueAccount,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let Some(credential) = account.credential else { return Ok(true) };
-        let (told, trouble) = match rights::ask(door, &account.venue).await {
-            Rights::Told { may_withdraw } => (may_withdraw, None),
-            Rights::Refused { may_withdraw: Some(told), .. } => (Some(told), None),
-            Rights::Refused { may_withdraw: None, trouble } => (None, Some((true, trouble))),
-            Rights::NotReached(trouble) => (None, Some((false, trouble))),
+    ) -> bool {
+        let Some(credential) = account.credential else { return true };
+        let (told, silence, trouble) = match rights::ask(door, &account.venue).await {
+            Rights::Told { may_withdraw } => (may_withdraw, None, None),
+            Rights::Refused { may_withdraw: Some(told), .. } => (Some(told), None, None),
+            Rights::Refused { may_withdraw: None, trouble } => (None, None, Some(trouble)),
+            Rights::NotReached { until, trouble } => (None, Some(until), Some(trouble)),
         };
-        if let Some((is_answer, trouble)) = trouble {
-            tracing::warn!(account = account.name, "what its key may do is not known: {trouble}");
-            self.put_off(&[account.account], now);
-            return Ok(is_answer);
+        if let Some(until) = silence.flatten() {
+            self.silent_until = until;
         }
-        let may_withdraw = told == Some(true);
-        self.note(account, may_withdraw);
-        let pause = if may_withdraw { AGAIN } else { EVERY };
-        self.due.insert(account.account, now.plus(pause));
-        store.note_rights(credential, told).await?;
-        Ok(true)
+        if let Some(trouble) = trouble {
+            if self.failed(account.account, now) {
+                tracing::warn!(
+                    account = account.name,
+                    "what its key may do is not known: {trouble}"
+                );
+            }
+            return silence.is_none();
+        }
+        if let Some(may_withdraw) = told {
+            self.note(account, may_withdraw);
+            if let Err(error) = store.note_rights(credential, told).await {
+                tracing::warn!(account = account.name, %error, "what its key may do is not kept");
+            }
+        }
+        if self.may_withdraw(account.account) {
+            self.failed(account.account, now);
+        } else {
+            let apart = APART.times(account.account.get() % APART_MOST);
+            self.asking
+                .insert(account.account, Asking { at: now.plus(EVERY).minus(apart), attempts: 0 });
+        }
+        true
     }
 
     fn note(&mut self, account: &Account, may_withdraw: bool) {
@@ -87,3 +147,12 @@ impl Keys {
         }
     }
 }
+
+/// Before the next attempt behind so many.
+fn pause_after(attempts: u32) -> Millis {
+    let doubled = 1_u32.checked_shl(attempts / ATTEMPTS).unwrap_or(u32::MAX);
+    AGAIN.times(doubled).min(EVERY)
+}
+
+#[cfg(test)]
+mod tests;

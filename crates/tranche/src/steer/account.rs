@@ -128,10 +128,10 @@ async fn checked(exchange: &Exchange, credentials: Credentials, anyway: bool) ->
         .context("the secret: give the private key as the exchange accepts it, PKCS#8 in PEM")?;
     let rights = match timeout(CLOCK_WITHIN, exchange.venue.sync_clock()).await {
         Ok(Ok(())) => rights::ask(&*account, address).await,
-        Ok(Err(error)) => Rights::NotReached(Trouble::of_read(&error, address)),
+        Ok(Err(error)) => not_reached(Trouble::of_read(&error, address)),
         Err(_) => {
             let what = format!("{address}: no answer within {} s", CLOCK_WITHIN.as_secs());
-            Rights::NotReached(Trouble::new(what, "look at the address and the network"))
+            not_reached(Trouble::new(what, "look at the address and the network"))
         }
     };
     match rights {
@@ -145,11 +145,15 @@ async fn checked(exchange: &Exchange, credentials: Credentials, anyway: bool) ->
             Ok(Checked { is_checked: true, may_withdraw })
         }
         Rights::Refused { may_withdraw, trouble } if anyway => {
-            console::complain(&format!("note: {trouble}; no deal begins until then"));
+            let until = match may_withdraw {
+                Some(true) => "no deal begins until then",
+                Some(false) | None => "the exchange refuses its orders until then",
+            };
+            console::complain(&format!("note: {trouble}; {until}"));
             Ok(Checked { is_checked: true, may_withdraw })
         }
         Rights::Refused { trouble, .. } => bail!("{trouble}; or add it with --anyway --yes"),
-        Rights::NotReached(trouble) => {
+        Rights::NotReached { trouble, .. } => {
             console::complain(&format!(
                 "note: the key was not checked: {trouble}; `tranche serve` asks again, and \
                  `tranche doctor` tells"
@@ -157,6 +161,10 @@ async fn checked(exchange: &Exchange, credentials: Credentials, anyway: bool) ->
             Ok(Checked { is_checked: false, may_withdraw: None })
         }
     }
+}
+
+const fn not_reached(trouble: Trouble) -> Rights {
+    Rights::NotReached { until: None, trouble }
 }
 
 /// Ends the quarantine after a restore: of one account, or of all.

@@ -119,8 +119,6 @@ fn run(plan: &Plan, store: &str, database: impl Fn(u64) -> Option<PostgresDataba
     if let Err(what) = outcome {
         panic::resume_unwind(what);
     }
-    let closed = tally.count(tally::Deed::DealsClosed);
-    assert!(3 <= closed, "{closed} deals show nothing");
     assert!(plan.cycles < 100 || !plan.faults.has(Fault::Proxy) || tally.struck.is_all_seen());
 }
 

@@ -30,6 +30,7 @@ const GOES_ON_WITHIN: Duration = Duration::from_mins(1);
 /// On a bad line questions fail, and are asked again ever more rarely.
 const COMPARED_WITHIN: Duration = Duration::from_secs(150);
 const FIRST_ORDER_WITHIN: Duration = Duration::from_millis(1500);
+const DEALS_AT_LEAST: usize = 3;
 /// No file of a process grows beyond this while its disk fails.
 pub(crate) const LITTLE: u64 = 64 * 1024;
 /// A disk that can be filled within a moment, and holds the database of a world.
@@ -75,6 +76,8 @@ pub(crate) fn live(world: &mut World, cycles: u64, faults: &Faults, mut dice: Di
         };
         world.tally.add(Deed::Cycles);
     }
+    // Few cycles may pass without anything that could be compared.
+    world.until_deals_closed(DEALS_AT_LEAST, GOES_ON_WITHIN);
     world.settle(&process);
     world.tally.add_many(Deed::Intents, world.intents().try_into().unwrap());
     world.tally.add_many(Deed::DealsClosed, world.deals_closed().try_into().unwrap());

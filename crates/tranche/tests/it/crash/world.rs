@@ -341,6 +341,14 @@ impl World {
         }
     }
 
+    pub(crate) fn until_deals_closed(&self, count: usize, within: Duration) {
+        let until = Patience::of(within);
+        while self.deals_closed() < count {
+            assert!(until.lasts(), "{} deals show nothing", self.deals_closed());
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
     /// Waits until the process of this number has the account's lease.
     pub(crate) fn until_owner(&self, process: u32, within: Duration) {
         let until = Patience::of(within);
