@@ -346,9 +346,10 @@ impl Order {
         }
     }
 
-    /// The order is wanted as it is: a cancel that failed, or that a former owner asked for, is not repeated.
+    /// The order is wanted as it is: a cancel that a former owner asked for is not repeated. One of this owner
+    /// keeps its pause, although the wish comes and goes.
     pub(crate) fn stay(&mut self) {
-        if matches!(self.cancel(), Cancel::Again { .. }) {
+        if matches!(self.cancel(), Cancel::Again { attempts: 0, .. }) {
             self.set_cancel(Cancel::No);
             self.story.take_if(|story| **story == Story::default());
         }

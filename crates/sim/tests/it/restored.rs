@@ -199,16 +199,64 @@ fn a_single_reading_that_does_not_find_the_order_frees_nothing() {
     let mut scene = Scene::new();
     let copy = resumed_behind_the_copy(&mut scene);
     // The list shows it; the question about it is answered from before it was placed.
-    scene.next_call(4, CallFault::LaggingRead(Millis::from_secs(5)));
+    scene.next_call(5, CallFault::LaggingRead(Millis::from_secs(5)));
     put_back(&mut scene, copy);
+    assert_eq!(scene.open().len(), 2);
     scene.tick(A, "103");
-    scene.wait(1);
     assert_eq!(scene.ended(), Vec::<String>::new());
 
-    scene.minutes(A, "103", 3);
+    for _ in 0..20 {
+        scene.wait(1);
+        assert!(scene.ended().is_empty() || scene.open().is_empty(), "it ended too early");
+    }
     assert_eq!(scene.ended(), ["take_profit"]);
-    assert_eq!(scene.open(), Vec::<String>::new());
+    scene.minutes(A, "103", 3);
     books::quiet(&scene.driver, OURS).unwrap();
+}
+
+#[test]
+fn what_an_order_bought_unheard_is_booked_before_its_rung_is_placed_again() {
+    let mut scene = Scene::new();
+    let copy = resumed_behind_the_copy(&mut scene);
+    withhold_cancels(&mut scene);
+    put_back(&mut scene, copy);
+    scene.command(CommandBody::Resume { scope: Scope::Account }).unwrap();
+    let placed = scene.orders_placed();
+
+    // It buys, and nobody tells of it; then the venue forgets it, but for its executions.
+    for ahead in 1..=6 {
+        scene.next_event(ahead, EventFault::Drop);
+    }
+    scene.tick(A, "98.9");
+    scene.tick(A, "100");
+    scene.driver.line.plan_mut().calls.clear();
+    scene.minutes(A, "100", 3);
+
+    assert_eq!(scene.deal(BOT).position.bought, Qty::parse("2.01").unwrap());
+    let rungs: Vec<_> = scene.open().into_iter().filter(|line| line.contains("buy")).collect();
+    assert_eq!(rungs, ["safety order 2: buy 1.02 @ 98"]);
+    // The second rung and the take profit anew.
+    assert_eq!(scene.orders_placed(), placed + 2);
+    books::quiet(&scene.driver, OURS).unwrap();
+}
+
+#[test]
+fn executions_that_the_venue_refuses_to_tell_are_not_asked_for_in_a_storm() {
+    let mut scene = Scene::new();
+    let copy = resumed_behind_the_copy(&mut scene);
+    withhold_cancels(&mut scene);
+    put_back(&mut scene, copy);
+    scene.driver.line.plan_mut().calls.clear();
+    scene.driver.line.plan_mut().unreadable.insert(A);
+    for ahead in 1..=6 {
+        scene.next_event(ahead, EventFault::Drop);
+    }
+    scene.tick(A, "98.9");
+    let (calls, _) = scene.driver.line.counts();
+    scene.minutes(A, "100", 10);
+
+    let asked = scene.driver.line.counts().0 - calls;
+    assert!(asked < 60, "{asked} calls in ten minutes");
 }
 
 #[test]
@@ -360,8 +408,8 @@ fn resumed_behind_the_copy(scene: &mut Scene) -> Memory {
 /// As it is before the release: what was asked is answered, and no cancel arrives.
 fn withhold_cancels(scene: &mut Scene) {
     let (calls, _) = scene.driver.line.counts();
-    // Open orders, balances, executions and the order itself are asked for before.
-    let lost = (calls + 5..calls + 10_000).map(|call| (call, CallFault::LoseRequest));
+    // Open orders, balances, executions, the take profit and the order itself are asked for before.
+    let lost = (calls + 6..calls + 10_000).map(|call| (call, CallFault::LoseRequest));
     scene.driver.line.plan_mut().calls.extend(lost);
 }
 

@@ -58,21 +58,14 @@ impl Account {
         for read in missing {
             self.desk.reads.want(read, world.now, world.now);
         }
-        let mut next = world.now.plus(self.desk.census_every());
+        let mut pause = self.desk.census_every();
         if self.is_comparing(asked_at, world.now) {
             self.compare(own, world)?;
-            next = next.min(world.now.plus(SECOND_LIST_AFTER));
-            self.desk.second_list = Some(next);
+            pause = pause.min(SECOND_LIST_AFTER);
             // An execution of an order that is settled shows in the balance alone, and that lags as well.
-            self.desk.reads.want(Read::Balances, next, world.now);
-        } else if let Some(due) = self.desk.second_list {
-            if asked_at.is_some_and(|asked_at| due <= asked_at) {
-                self.desk.second_list = None;
-                self.catch_up(None, BTreeSet::new(), world, out)?;
-            } else {
-                next = next.min(due);
-            }
+            self.desk.reads.want(Read::Balances, world.now.plus(pause), world.now);
         }
+        let next = world.now.plus(pause);
         self.desk.reads.want(Read::OpenOrders, next, world.now);
         Ok(())
     }
@@ -89,7 +82,8 @@ impl Account {
     ) -> Result<(), StepError> {
         let (client_id, instrument) = (report.client_id, report.instrument);
         if report.status.is_terminal() && matches!(reading, Reading::Queried | Reading::Asked) {
-            self.stray_not_seen(client_id, Some(report.executed), world, out)?;
+            let told = (Some(report.executed), Some(world.now));
+            self.stray_not_seen(client_id, told, world, out)?;
         } else if report.status.is_terminal() && self.desk.strays.has(client_id) {
             self.desk.reads.want(Read::Order(client_id, instrument), world.now, world.now);
         }
@@ -102,7 +96,7 @@ impl Account {
             }
             let lane = self.lane_of(&client_id.key()).and_then(|key| self.lane(key));
             let is_named = lane.is_some_and(|lane| lane.instrument == instrument);
-            if is_named && !self.is_past(client_id) {
+            if is_named && client_id.origin() != self.desk.settings.origin {
                 self.desk.strays.suspect(report);
             }
             self.desk.reads.want(Read::Order(client_id, instrument), world.now, world.now);

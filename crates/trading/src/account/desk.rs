@@ -114,9 +114,6 @@ pub struct Desk {
     /// When everything was compared with the venue last, or began to be.
     #[serde(skip)]
     pub(crate) compared_from: Timestamp,
-    /// From when on a list of open orders is the second one of the comparison, until it is there.
-    #[serde(skip)]
-    pub(super) second_list: Option<Timestamp>,
     /// Whether the private stream is up, as far as the account was told.
     #[serde(skip, default = "is_assumed_live")]
     pub(crate) is_live: bool,
@@ -198,7 +195,6 @@ impl Desk {
             reads: Reads::default(),
             awaited: BTreeSet::new(),
             compared_from: Timestamp::MIN,
-            second_list: None,
             is_live: is_assumed_live(),
             unread: Few::new(),
             suspected: (Timestamp::MIN, Vec::new()),
@@ -346,11 +342,6 @@ impl Desk {
 
     pub(crate) fn is_looking_up(&self, instrument: InstrumentId) -> bool {
         self.lookups.iter().any(|lookup| lookup.is_on(instrument))
-    }
-
-    /// Whether a list of open orders is missing of the two that a comparison reads: one lags, or lacks some.
-    pub(crate) fn is_listing(&self) -> bool {
-        self.awaited.contains(&Read::OpenOrders) || self.second_list.is_some()
     }
 
     /// Whether everything was read, and all that was read is booked.

@@ -186,7 +186,7 @@ impl Account {
         out: &mut Effects,
     ) -> Result<(), StepError> {
         let Some((key, slot)) = self.seat_of(id) else {
-            return self.stray_not_seen(id, None, world, out);
+            return self.stray_not_seen(id, (None, asked_at), world, out);
         };
         let timing = self.desk.settings.timing;
         let Some(mut turn) = self.turn(key, world)? else { return Ok(()) };

@@ -42,6 +42,9 @@ impl Account {
         if is_waited_for {
             self.desk.end_lookups(fill.instrument);
             self.note_read(fill.instrument);
+            if self.desk.strays.booked(fill.instrument) {
+                touched.extend(self.lanes_on(fill.instrument));
+            }
             self.catch_up(Some(fill.instrument), touched, world, out)?;
             return self.ready_when_read(world, out);
         }
@@ -134,12 +137,12 @@ impl Account {
         }
         let is_of_stray = match read {
             Read::Trades(instrument) => {
-                let is_of_stray = asked_at
-                    .is_some_and(|asked_at| self.desk.strays.trades_read(instrument, asked_at));
+                self.desk.strays.trades_read(instrument, asked_at);
                 if let Some((due, since)) = self.desk.strays.trades_wanted(instrument) {
                     self.desk.reads.want(read, due, since);
                 }
-                is_of_stray
+                // What was read may not be booked yet.
+                !self.desk.is_looking_up(instrument) && self.desk.strays.booked(instrument)
             }
             Read::OpenOrders | Read::Balances | Read::Highs(..) | Read::Order(..) => false,
         };
@@ -192,7 +195,7 @@ impl Turn<'_> {
         awaited.contains(&Read::Trades(instrument))
             || self.desk.is_looking_up(instrument)
             || self.has_strays(None)
-            || (self.may_have_forgotten() && self.desk.is_listing())
+            || (awaited.contains(&Read::OpenOrders) && self.may_have_forgotten())
     }
 
     /// Whether the store may be an older copy of itself, made while the deal was open.

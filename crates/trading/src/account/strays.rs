@@ -5,7 +5,7 @@
 //! further buys and does not end before: what the order trades until then belongs to it.
 
 use tranche_model::{
-    client_order_id::ClientOrderId,
+    client_order_id::{ClientOrderId, Origin},
     ids::{BotId, DealNo, InstrumentId},
     money::Qty,
     order::{OrderReport, Side},
@@ -25,10 +25,10 @@ use crate::{
 const RETRY_LAST: Millis = Millis::from_secs(60);
 /// Readings that must say unasked that an order is gone: venues have said so of orders that rested.
 const ENDS_NEEDED: u8 = 2;
-/// Between them.
+/// Between them: two answers from the same moment are one.
 const SECOND_READING_AFTER: Millis = Millis::from_secs(2);
-/// Longer than a list of executions lags behind.
-const TRADES_LAG: Millis = Millis::from_secs(30);
+/// Executions show in their list a moment after they were made.
+const TRADES_LAG: Millis = Millis::from_secs(5);
 
 /// Orders that no slot holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -43,6 +43,8 @@ struct Stray {
     attempts: u16,
     /// Readings in a row that said that it is gone.
     ends: u8,
+    /// The next that is asked for before this is not another one.
+    counts_from: Timestamp,
     /// The user was told of it.
     is_told: bool,
 }
@@ -58,6 +60,8 @@ enum Stage {
     /// It does not rest any more. Executions since `since` that are asked for from `told_from` on hold what
     /// it traded.
     Ended { told_from: Timestamp, since: Timestamp },
+    /// They were read, and what the store does not know of them is being booked.
+    Read,
 }
 
 impl Strays {
@@ -71,6 +75,7 @@ impl Strays {
                 stage: Stage::Asked,
                 attempts: 0,
                 ends: 0,
+                counts_from: Timestamp::MIN,
                 is_told: false,
             });
         }
@@ -81,7 +86,7 @@ impl Strays {
         self.suspect(report);
         let Some(stray) = self.get_mut(report.client_id) else { return false };
         stray.ends = 0;
-        if matches!(stray.stage, Stage::Asked | Stage::Ended { .. }) {
+        if matches!(stray.stage, Stage::Asked | Stage::Ended { .. } | Stage::Read) {
             stray.stage = Stage::Due(now);
         }
         !std::mem::replace(&mut stray.is_told, true)
@@ -90,13 +95,14 @@ impl Strays {
     /// The venue still lists the order: no pause is waited for. Returns whether it is being taken back.
     pub(super) fn hurry(&mut self, client_id: ClientOrderId, now: Timestamp) -> bool {
         let Some(stray) = self.get_mut(client_id) else { return false };
+        stray.ends = 0;
         match stray.stage {
             Stage::Due(due) => {
                 stray.stage = Stage::Due(due.min(now));
                 true
             }
             Stage::TakingBack => true,
-            Stage::Asked | Stage::Ended { .. } => false,
+            Stage::Asked | Stage::Ended { .. } | Stage::Read => false,
         }
     }
 
@@ -113,15 +119,21 @@ impl Strays {
         self.0.retain(|stray| stray.client_id != id);
     }
 
-    /// Executions on the instrument were read that were asked for at that time. Returns whether that was
-    /// waited for.
-    pub(super) fn trades_read(&mut self, instrument: InstrumentId, asked_at: Timestamp) -> bool {
-        let is_done = |stray: &Stray| match stray.stage {
-            Stage::Ended { told_from, .. } => {
-                stray.instrument == instrument && told_from <= asked_at
+    /// Executions on the instrument were read that were asked for at that time; `None` when the venue refuses
+    /// to tell them.
+    pub(super) fn trades_read(&mut self, instrument: InstrumentId, asked_at: Option<Timestamp>) {
+        for stray in self.0.iter_mut().filter(|stray| stray.instrument == instrument) {
+            if let Stage::Ended { told_from, .. } = stray.stage
+                && asked_at.is_none_or(|asked_at| told_from <= asked_at)
+            {
+                stray.stage = Stage::Read;
             }
-            Stage::Asked | Stage::Due(_) | Stage::TakingBack => false,
-        };
+        }
+    }
+
+    /// All that was read on the instrument is booked. Returns whether that was waited for.
+    pub(super) fn booked(&mut self, instrument: InstrumentId) -> bool {
+        let is_done = |stray: &Stray| stray.instrument == instrument && stray.stage == Stage::Read;
         let is_waited_for = self.0.iter().any(is_done);
         self.0.retain(|stray| !is_done(stray));
         is_waited_for
@@ -133,21 +145,27 @@ impl Strays {
             Stage::Ended { told_from, since } if stray.instrument == instrument => {
                 Some((told_from, since))
             }
-            Stage::Ended { .. } | Stage::Asked | Stage::Due(_) | Stage::TakingBack => None,
+            Stage::Ended { .. }
+            | Stage::Asked
+            | Stage::Due(_)
+            | Stage::TakingBack
+            | Stage::Read => None,
         });
         wanted.reduce(|one, other| (one.0.min(other.0), one.1.min(other.1)))
     }
 
-    /// Whether one of them names the deal on the instrument; with a side, whether one of that side does.
+    /// Whether one of a former life names the deal on the instrument; with a side, whether one of that side
+    /// does. What this life is told of an order that it settled is an answer that lags.
     pub(super) fn are_of(
         &self,
         (bot, deal): (BotId, DealNo),
         instrument: InstrumentId,
-        side: Option<Side>,
+        (side, origin): (Option<Side>, Origin),
     ) -> bool {
         self.0.iter().any(|stray| {
             let named = stray.client_id.key();
             (named.bot, named.deal, stray.instrument) == (bot, deal, instrument)
+                && stray.client_id.origin() != origin
                 && side.is_none_or(|side| stray.side == side)
         })
     }
@@ -159,7 +177,7 @@ impl Strays {
     ) -> Vec<(ClientOrderId, InstrumentId)> {
         let unlisted = self.0.iter().filter(|stray| match stray.stage {
             Stage::Due(_) | Stage::TakingBack => !is_listed(stray.client_id),
-            Stage::Asked | Stage::Ended { .. } => false,
+            Stage::Asked | Stage::Ended { .. } | Stage::Read => false,
         });
         unlisted.map(|stray| (stray.client_id, stray.instrument)).collect()
     }
@@ -193,7 +211,7 @@ impl Stray {
     const fn due(&self) -> Option<Timestamp> {
         match self.stage {
             Stage::Due(due) => Some(due),
-            Stage::Asked | Stage::TakingBack | Stage::Ended { .. } => None,
+            Stage::Asked | Stage::TakingBack | Stage::Ended { .. } | Stage::Read => None,
         }
     }
 }
@@ -217,26 +235,28 @@ impl Account {
         }
     }
 
-    /// A reading of an order that no slot holds says that it is gone. It is believed when it was said before;
-    /// meanwhile the order is asked for.
+    /// A reading of an order that no slot holds says that it is gone. It is believed when one before said so;
+    /// meanwhile the order is asked for. `asked_at` is when this one was asked for.
     pub(super) fn stray_not_seen(
         &mut self,
         id: ClientOrderId,
-        executed: Option<Qty>,
+        (executed, asked_at): (Option<Qty>, Option<Timestamp>),
         world: &World<'_>,
         out: &mut Effects,
     ) -> Result<(), StepError> {
         let Some(stray) = self.desk.strays.get_mut(id) else { return Ok(()) };
-        if matches!(stray.stage, Stage::Ended { .. }) {
+        if matches!(stray.stage, Stage::Ended { .. } | Stage::Read) {
             return Ok(());
         }
-        stray.ends = stray.ends.saturating_add(1);
+        if asked_at.is_some_and(|asked_at| stray.counts_from <= asked_at) {
+            stray.ends = stray.ends.saturating_add(1);
+            stray.counts_from = world.now.plus(SECOND_READING_AFTER);
+        }
         if ENDS_NEEDED <= stray.ends {
             return self.stray_ended(id, executed, world, out);
         }
         stray.stage = Stage::Asked;
-        let (read, again) =
-            (Read::Order(id, stray.instrument), world.now.plus(SECOND_READING_AFTER));
+        let (read, again) = (Read::Order(id, stray.instrument), stray.counts_from.max(world.now));
         self.desk.reads.want(read, again, world.now);
         Ok(())
     }
@@ -287,7 +307,9 @@ impl Account {
                     self.desk.strays.failed(id, now, None);
                 }
             }
-            Outcome::Done(Answer::OrderNotFound) => self.stray_not_seen(id, None, world, out)?,
+            Outcome::Done(Answer::OrderNotFound) => {
+                self.stray_not_seen(id, (None, Some(now)), world, out)?;
+            }
             Outcome::Throttled { retry_at } => self.desk.strays.failed(id, now, Some(*retry_at)),
             Outcome::Refused(_) => {
                 if self.desk.strays.has(id) {

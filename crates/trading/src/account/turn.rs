@@ -239,10 +239,12 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Whether an order of the deal, of that side when one is named, may rest at the venue that no slot holds.
+    /// Whether an order of the deal that a former life left may rest at the venue, of that side when one is
+    /// named.
     pub(super) fn has_strays(&self, side: Option<Side>) -> bool {
         let (bot, instrument) = (self.key.bot, self.lane.instrument);
-        let of_deal = |deal: &Deal| self.desk.strays.are_of((bot, deal.no), instrument, side);
+        let which = (side, self.desk.settings.origin);
+        let of_deal = |deal: &Deal| self.desk.strays.are_of((bot, deal.no), instrument, which);
         self.lane.deal.as_ref().is_some_and(of_deal)
     }
 

@@ -180,7 +180,11 @@ impl Accounts {
             self.tell_rights(account, before, engine).await?;
         }
         for account in due {
-            let Some(account) = all.iter().find(|known| known.account == account) else { continue };
+            let known = all.iter().find(|known| known.account == account);
+            let Some(account) = known.filter(|known| known.credential.is_some()) else {
+                self.rights.forget(account);
+                continue;
+            };
             let before = self.rights.may_withdraw(account.account);
             let door = match self.door(account).await {
                 Ok(door) => door,

@@ -75,12 +75,18 @@ impl Keys {
         is_due
     }
 
-    /// What the exchange said last holds until it says something else.
+    /// Another process may have been told that the key may withdraw. That it may not any more each finds out
+    /// by itself: the row may be older than the own answer.
     pub(super) fn recall(&mut self, account: &Account, keys: &[Credential]) {
         let known = keys.iter().find(|key| Some(key.credential) == account.credential);
-        if let Some(may_withdraw) = known.and_then(|key| key.may_withdraw) {
-            self.note(account, may_withdraw);
+        if known.and_then(|key| key.may_withdraw) == Some(true) {
+            self.note(account, true);
         }
+    }
+
+    /// It is not asked after any more.
+    pub(super) fn forget(&mut self, account: AccountId) {
+        self.asking.remove(&account);
     }
 
     /// It cannot be asked now. Returns whether that is news.

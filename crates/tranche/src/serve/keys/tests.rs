@@ -61,7 +61,7 @@ fn pauses_grow_to_an_hour() {
 }
 
 #[test]
-fn what_is_not_told_changes_nothing() {
+fn only_a_yes_of_others_is_taken_over() {
     let mut keys = keys(1);
     let ours = account(1);
     let row = |may_withdraw| Credential {
@@ -76,8 +76,7 @@ fn what_is_not_told_changes_nothing() {
         may_withdraw,
     };
 
-    for (told, expected) in [(None, false), (Some(true), true), (None, true), (Some(false), false)]
-    {
+    for (told, expected) in [(None, false), (Some(true), true), (None, true), (Some(false), true)] {
         keys.recall(&ours, &[row(told)]);
         assert_eq!(keys.may_withdraw(ours.account), expected, "{told:?}");
     }
