@@ -20,7 +20,7 @@ const PATIENCE_WITH_LONG: Duration = Duration::from_mins(4);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What is run only when nothing else has failed: it takes long, and longer when it fails.
-const LONG: [&str; 2] = ["storms::", "world::"];
+const LONG: [&str; 3] = ["scope::long::", "storms::", "world::"];
 
 #[derive(Debug)]
 pub(super) struct Suite {

@@ -58,14 +58,15 @@ fn exhaust(subject: &Subject) {
                 while let Some(order) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let made = endure_all(subject, order);
                     let sum = made + runs.fetch_add(made, Ordering::Relaxed);
-                    if sum % (made * 60) == 0 {
+                    if sum.is_multiple_of(made * 60) {
                         println!("{}: {sum} runs", subject.name);
                     }
                 }
             });
         }
     });
-    assert_eq!(runs.into_inner(), all.len() as u64 * PAIRS, "{}", subject.name);
+    let expected = PAIRS * u64::try_from(all.len()).unwrap();
+    assert_eq!(runs.into_inner(), expected, "{}", subject.name);
 }
 
 #[expect(
