@@ -108,8 +108,8 @@ fn until_calm(world: &World, process: &Process, bots: u64) {
             let (found, deals) = counts(process);
             let state: Value = world.state();
             let open = state["open_orders"].as_u64().unwrap();
-            // A deal that has used a safety order up waits with fewer of them.
-            if found == bots && deals == bots && bots * 2 <= open && is_idle(process) {
+            // A deal that has used its safety orders up waits with its take profit alone.
+            if found == bots && deals == bots && bots <= open && is_idle(process) {
                 assert!(open <= bots * ORDERS_OF_A_BOT, "{open} orders of {bots} bots");
                 return;
             }
