@@ -14,6 +14,7 @@ use tranche_sim::{
     memory::{CommitFault, CommitPlan, FaultyMemory, Memory},
 };
 use tranche_trading::{
+    account::AccountState,
     codec,
     dca::Draft,
     event::{CommandBody, Event, Scope},
@@ -176,16 +177,21 @@ fn a_deal_is_not_over_while_an_order_that_the_copy_forgot_may_still_buy() {
 fn nothing_is_placed_beside_an_order_that_the_copy_forgot() {
     let mut scene = Scene::new();
     let copy = resumed_behind_the_copy(&mut scene);
-    withhold_cancels(&mut scene);
+    // The cancel is lost, which shows after ten seconds.
+    scene.next_call(7, CallFault::LoseRequest);
     put_back(&mut scene, copy);
     let (placed, open) = (scene.orders_placed(), scene.open());
+    assert_eq!(open.len(), 2);
 
     scene.command(CommandBody::Resume { scope: Scope::Account }).unwrap();
-    scene.minutes(A, "100", 2);
+    for _ in 0..5 {
+        scene.wait(1);
+        scene.tick(A, "100");
+    }
+    assert_eq!(scene.account().desk.state, AccountState::Ready);
     assert_eq!((scene.orders_placed(), scene.open()), (placed, open.clone()));
 
-    // What was withheld leaves, and the ladder is the deal's own again.
-    scene.driver.line.plan_mut().calls.clear();
+    // It is asked for again, and the ladder is the deal's own.
     scene.minutes(A, "100", 3);
     assert_eq!((scene.orders_placed(), scene.open()), (placed + 1, open));
     let own = scene.driver.exchange.open_orders(OURS).into_iter();
@@ -408,8 +414,8 @@ fn resumed_behind_the_copy(scene: &mut Scene) -> Memory {
 /// As it is before the release: what was asked is answered, and no cancel arrives.
 fn withhold_cancels(scene: &mut Scene) {
     let (calls, _) = scene.driver.line.counts();
-    // Open orders, balances, executions, the take profit and the order itself are asked for before.
-    let lost = (calls + 6..calls + 10_000).map(|call| (call, CallFault::LoseRequest));
+    // Open orders, balances, executions and single orders are asked for before.
+    let lost = (calls + 7..calls + 10_000).map(|call| (call, CallFault::LoseRequest));
     scene.driver.line.plan_mut().calls.extend(lost);
 }
 

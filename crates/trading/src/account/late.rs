@@ -16,7 +16,7 @@ use tranche_model::{
 
 use super::{Account, AccountState, FORGOTTEN_MOST, World, note, reads::Read, turn::Turn};
 use crate::{
-    bot::Lane,
+    bot::{Head, Lane},
     dca::{Deal, Fact},
     event::{Effects, LaneKey, StepError},
     why::Why,
@@ -45,7 +45,8 @@ impl Account {
             if self.desk.strays.booked(fill.instrument) {
                 touched.extend(self.lanes_on(fill.instrument));
             }
-            self.catch_up(Some(fill.instrument), touched, world, out)?;
+            touched.extend(self.maybe_over_on(fill.instrument));
+            self.catch_up(touched, world, out)?;
             return self.ready_when_read(world, out);
         }
         for key in touched {
@@ -102,17 +103,29 @@ impl Account {
         }
     }
 
-    /// Something was being read that concerns the instrument, or all of them, and deals waited for it.
+    /// Lanes on the instrument whose deals may wait for what is read of it.
+    fn maybe_over_on(&self, instrument: InstrumentId) -> BTreeSet<LaneKey> {
+        let may_be_over = |key: &LaneKey| self.lane(*key).is_some_and(may_be_over);
+        self.lanes_on(instrument).into_iter().filter(may_be_over).collect()
+    }
+
+    /// Lanes whose deals may wait for the list of open orders.
+    fn maybe_over_before_a_restore(&self) -> BTreeSet<LaneKey> {
+        let waits = |key: &LaneKey| {
+            let lane = self.lane(*key).filter(|lane| may_be_over(lane));
+            let head = self.bots.get(&key.bot).map(|bot| &bot.head);
+            head.zip(lane).is_some_and(|(head, lane)| may_have_forgotten(head, lane))
+        };
+        self.all_lanes().into_iter().filter(waits).collect()
+    }
+
+    /// Something was being read, and these waited for it.
     pub(super) fn catch_up(
         &mut self,
-        instrument: Option<InstrumentId>,
-        mut lanes: BTreeSet<LaneKey>,
+        lanes: BTreeSet<LaneKey>,
         world: &World<'_>,
         out: &mut Effects,
     ) -> Result<(), StepError> {
-        let may_be_over = |key: &LaneKey| self.lane(*key).is_some_and(may_be_over);
-        let concerned = instrument.map_or_else(|| self.all_lanes(), |id| self.lanes_on(id));
-        lanes.extend(concerned.into_iter().filter(may_be_over));
         for key in lanes {
             if let Some(mut turn) = self.turn(key, world)? {
                 turn.catch_up(out)?;
@@ -156,12 +169,14 @@ impl Account {
         match read {
             Read::Trades(instrument) if is_of_stray => {
                 let held = self.lanes_on(instrument).into_iter().collect();
-                self.catch_up(Some(instrument), held, world, out)?;
+                self.catch_up(held, world, out)?;
             }
             Read::Trades(instrument) => {
-                self.catch_up(Some(instrument), BTreeSet::new(), world, out)?;
+                self.catch_up(self.maybe_over_on(instrument), world, out)?;
             }
-            Read::OpenOrders => self.catch_up(None, BTreeSet::new(), world, out)?,
+            Read::OpenOrders => {
+                self.catch_up(self.maybe_over_before_a_restore(), world, out)?;
+            }
             Read::Balances | Read::Highs(..) | Read::Order(..) => {}
         }
         self.ready_when_read(world, out)
@@ -187,6 +202,11 @@ pub(super) fn may_be_over(lane: &Lane) -> bool {
     lane.deal.as_ref().is_some_and(|deal| has_sold(deal) || !lane.has_orders())
 }
 
+fn may_have_forgotten(head: &Head, lane: &Lane) -> bool {
+    let beyond = |deal: &Deal| deal.no.get().saturating_add(FORGOTTEN_MOST);
+    lane.deal.as_ref().map(beyond).is_some_and(|beyond| beyond < head.next_deal.get())
+}
+
 impl Turn<'_> {
     /// Whether executions on the instrument are being read or looked up, or an order of the deal may be left
     /// that still trades.
@@ -200,9 +220,7 @@ impl Turn<'_> {
 
     /// Whether the store may be an older copy of itself, made while the deal was open.
     pub(super) fn may_have_forgotten(&self) -> bool {
-        let beyond = |deal: &Deal| deal.no.get().saturating_add(FORGOTTEN_MOST);
-        let beyond = self.lane.deal.as_ref().map(beyond);
-        beyond.is_some_and(|beyond| beyond < self.head.next_deal.get())
+        may_have_forgotten(self.head, self.lane)
     }
 
     /// Judges what could not be judged while executions were being read.

@@ -282,7 +282,7 @@ impl Account {
             return Ok(());
         }
         self.desk.strays.gone(id);
-        self.catch_up(Some(instrument), key.into_iter().collect(), world, out)
+        self.catch_up(key.into_iter().collect(), world, out)
     }
 
     /// What became of the cancel of an order that no slot holds.
