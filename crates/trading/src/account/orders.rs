@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// When a reading that lagged behind a push is repeated.
-const SECOND_READING_AFTER: Millis = Millis::from_secs(2);
+pub(super) const SECOND_READING_AFTER: Millis = Millis::from_secs(2);
 
 impl Account {
     pub(super) fn reply(

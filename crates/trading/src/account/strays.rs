@@ -13,7 +13,7 @@ use tranche_model::{
     time::{Millis, Timestamp},
 };
 
-use super::{Account, World, note, reads::Read, turn::TRADES_MARGIN};
+use super::{Account, World, note, orders::SECOND_READING_AFTER, reads::Read, turn::TRADES_MARGIN};
 use crate::{
     bot::backoff,
     event::{Effects, StepError},
@@ -25,8 +25,6 @@ use crate::{
 const RETRY_LAST: Millis = Millis::from_secs(60);
 /// Readings that must say unasked that an order is gone: venues have said so of orders that rested.
 const ENDS_NEEDED: u8 = 2;
-/// Between them: two answers from the same moment are one.
-const SECOND_READING_AFTER: Millis = Millis::from_secs(2);
 /// Executions show in their list a moment after they were made.
 const TRADES_LAG: Millis = Millis::from_secs(5);
 
@@ -250,6 +248,7 @@ impl Account {
         }
         if asked_at.is_some_and(|asked_at| stray.counts_from <= asked_at) {
             stray.ends = stray.ends.saturating_add(1);
+            // Two answers from the same moment are one.
             stray.counts_from = world.now.plus(SECOND_READING_AFTER);
         }
         if ENDS_NEEDED <= stray.ends {
