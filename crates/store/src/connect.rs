@@ -11,13 +11,14 @@ use sqlx::{
         SqliteSynchronous,
     },
 };
+use tokio::time::timeout;
 use tranche_model::time::Millis;
 
 use crate::{
     error::OpenError,
     log, private,
     settings::{Database, Role},
-    sql::Pool,
+    sql::{Pool, Within},
 };
 
 /// How long a connection is waited for, and how long a writer of another process.
@@ -26,8 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const FRESH: Duration = Duration::from_secs(1);
 /// The longest statement that writes. Retention works in small steps, so none is long.
 const STATEMENT_MS: u32 = 10_000;
-/// The longest that reads: verifying looks at whole tables.
-const READ_MS: u32 = 600_000;
+/// The longest that reads, for those who trade, and for those who verify: these look at whole tables.
+const READ_MS: u32 = 10_000;
+const VERIFY_MS: u32 = 600_000;
 /// A transaction of ours must not end because this machine is busy for a moment.
 const IDLE_MIN_MS: u32 = 500;
 /// Readers of a SQLite file, and connections to a server beside the committer's.
@@ -49,7 +51,7 @@ pub(crate) async fn connect(
 ) -> Result<Connections, OpenError> {
     match database {
         Database::Sqlite(path) => sqlite(path, role).await,
-        Database::Postgres(options) => postgres(options, lease).await,
+        Database::Postgres(options) => postgres(options, role, lease).await,
     }
 }
 
@@ -92,7 +94,11 @@ async fn sqlite(path: &Path, role: Role) -> Result<Connections, OpenError> {
     })
 }
 
-async fn postgres(options: &PgConnectOptions, lease: Millis) -> Result<Connections, OpenError> {
+async fn postgres(
+    options: &PgConnectOptions,
+    role: Role,
+    lease: Millis,
+) -> Result<Connections, OpenError> {
     // A process that was stopped inside a transaction loses it well before its leases end.
     let idle = (lease.ms() / 4).max(IDLE_MIN_MS);
     let limits = |statement| {
@@ -108,6 +114,14 @@ async fn postgres(options: &PgConnectOptions, lease: Millis) -> Result<Connectio
         options.options([("synchronous_commit", "on")])
     };
     let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(PATIENCE);
+    // Whoever hands a connection back asks whether it is alive, without end if nobody answers.
+    let pool = pool.after_release(|connection, _| {
+        Box::pin(async move {
+            let silent = |_| sqlx::Error::PoolTimedOut;
+            timeout(PATIENCE, connection.ping()).await.map_err(silent)??;
+            Ok(true)
+        })
+    });
     // A connection that was used a moment ago is taken to be alive: asking it costs a walk to the server.
     let write = pool.clone().test_before_acquire(false).before_acquire(|connection, meta| {
         Box::pin(async move {
@@ -118,8 +132,17 @@ async fn postgres(options: &PgConnectOptions, lease: Millis) -> Result<Connectio
         })
     });
     let write = write.connect_with(options(STATEMENT_MS)).await?;
-    let read = pool.connect_lazy_with(options(READ_MS));
-    Ok(Connections { write: Pool::Postgres(write), read: Pool::Postgres(read), log: None })
+    let reading = match role {
+        Role::Engine => READ_MS,
+        Role::Client => VERIFY_MS,
+    };
+    let read = pool.connect_lazy_with(options(reading));
+    let within = |statement: u32| Within(PATIENCE + Duration::from_millis(statement.into()));
+    Ok(Connections {
+        write: Pool::Postgres(write, within(STATEMENT_MS)),
+        read: Pool::Postgres(read, within(reading)),
+        log: None,
+    })
 }
 
 #[cfg(test)]

@@ -13,6 +13,6 @@ mod value;
 pub(crate) use cells::Cells;
 pub(crate) use insert::Insert;
 pub(crate) use moves::{Move, write, write_alone};
-pub(crate) use pool::{Pool, Tx};
+pub(crate) use pool::{Pool, Tx, Within};
 pub(crate) use statement::{Statement, in_lists, padded, places};
 pub(crate) use value::Value;

@@ -51,8 +51,8 @@ struct Plan {
     damaged: Option<AccountId>,
     /// How many accounts were asked for together, each time.
     loads: Vec<usize>,
-    /// It never answers which fills it knows.
-    hides_fills: bool,
+    /// It says late which fills it knows.
+    is_slow_to_know: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,10 +123,13 @@ impl Store for Faulty {
         instrument: InstrumentId,
         trades: Vec<TradeId>,
     ) -> Later<'_, Result<BTreeSet<TradeId>, StoreError>> {
-        if self.plan().hides_fills {
-            return Box::pin(std::future::pending());
-        }
-        self.memory.fills_known(account, instrument, trades)
+        let is_slow = self.plan().is_slow_to_know;
+        Box::pin(async move {
+            if is_slow {
+                tokio::time::sleep(SLOW).await;
+            }
+            self.memory.fills_known(account, instrument, trades).await
+        })
     }
 
     fn verdict(
@@ -229,6 +232,9 @@ async fn many_accounts_are_loaded_together_and_a_damaged_one_keeps_none_of_them(
 
 const ACCOUNTS: u32 = 300;
 
+/// Longer than a fee waits for the store.
+const SLOW: Duration = Duration::from_secs(4);
+
 /// An engine that trades for many paper accounts.
 async fn own_many(server: &Running, store: &Arc<Faulty>) -> Handle {
     let venue = scene::venue(server, Arc::new(Catalog::new([scene::listed()]))).await;
@@ -285,7 +291,7 @@ async fn deal_outlives_tasks_that_die_and_answers_that_are_lost() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fees_are_valued_while_the_store_does_not_say_what_is_booked() {
-    let plan = Plan { hides_fills: true, ..Plan::default() };
+    let plan = Plan { is_slow_to_know: true, ..Plan::default() };
     let (mut scene, _store) = at_and_behind(fees::pays_in_bnb, plan).await;
     scene::trade(&scene.server, fees::COIN, "612.34");
 

@@ -152,19 +152,19 @@ impl Scene {
     /// Waits until nothing is under way, and compares both sides' books.
     pub(crate) async fn audit(&mut self) {
         let mut found = Vec::new();
+        let mut busy = None;
         for _ in 0..100 {
             tokio::time::sleep(Duration::from_millis(100)).await;
             while let Ok(told) = self.news.try_recv() {
                 self.auditor.observe(&told);
             }
-            let (is_quiet, accounts) = self
+            let (running, accounts) = self
                 .engine
-                .look(|shard, running| {
-                    (running.is_quiet(), shard.accounts().cloned().collect::<Vec<_>>())
-                })
+                .look(|shard, running| (*running, shard.accounts().cloned().collect::<Vec<_>>()))
                 .await
                 .unwrap();
-            if !is_quiet {
+            busy = Some(running).filter(|running| !running.is_quiet());
+            if busy.is_some() {
                 continue;
             }
             let Self { server, store, auditor, instruments, .. } = self;
@@ -178,7 +178,7 @@ impl Scene {
                 return;
             }
         }
-        panic!("the books differ: {found:?}");
+        panic!("the books differ, or it is never quiet: {found:?}, {busy:?}");
     }
 
     pub(crate) fn deals(&self) -> Vec<String> {

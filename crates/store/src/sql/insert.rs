@@ -53,10 +53,10 @@ impl Insert {
                     tx.run(Statement::with(text, values)).await?;
                 }
             }
-            Tx::Postgres(tx) => {
+            Tx::Postgres(tx, within) => {
                 let mut arrays = Arrays::default();
                 let text = self.by_arrays(&mut arrays, "TRUE");
-                arrays.bind(text).execute(&mut **tx).await?;
+                within.ask(arrays.bind(text).execute(&mut **tx)).await?;
             }
         }
         Ok(())

@@ -34,7 +34,7 @@ pub(crate) async fn write(
 ) -> Result<u64, sqlx::Error> {
     match tx {
         Tx::Sqlite(_) => by_values(tx, values(moves), inserts).await,
-        Tx::Postgres(tx) => by_arrays(&mut **tx, moves, inserts).await,
+        Tx::Postgres(tx, within) => within.ask(by_arrays(&mut **tx, moves, inserts)).await,
     }
 }
 
@@ -48,7 +48,7 @@ pub(crate) async fn write_alone(
 ) -> Result<Option<u64>, sqlx::Error> {
     match pool {
         Pool::Sqlite(_) => Ok(None),
-        Pool::Postgres(pool) => by_arrays(pool, moves, inserts).await.map(Some),
+        Pool::Postgres(pool, within) => within.ask(by_arrays(pool, moves, inserts)).await.map(Some),
     }
 }
 

@@ -1,4 +1,9 @@
 //! The connections, and the only place that knows both drivers.
+//!
+//! A server may fall silent without a word: it lost its power, or something between forgot the line. Each
+//! statement to a server ends therefore by our own clock.
+
+use std::{io, time::Duration};
 
 use rust_decimal::Decimal;
 use sqlx::{
@@ -7,6 +12,7 @@ use sqlx::{
     query::Query,
     sqlite::{SqliteArguments, SqlitePool, SqliteRow},
 };
+use tokio::time::timeout;
 
 use super::{cells::Cells, statement::Statement, value::Value};
 use crate::error::StoreError;
@@ -15,14 +21,30 @@ use crate::error::StoreError;
 #[derive(Debug, Clone)]
 pub(crate) enum Pool {
     Sqlite(SqlitePool),
-    Postgres(PgPool),
+    Postgres(PgPool, Within),
 }
 
 /// A transaction. Dropped, it is rolled back.
 #[derive(Debug)]
 pub(crate) enum Tx {
     Sqlite(sqlx::Transaction<'static, Sqlite>),
-    Postgres(sqlx::Transaction<'static, Postgres>),
+    Postgres(sqlx::Transaction<'static, Postgres>, Within),
+}
+
+/// How long a server is waited for, with the wait for a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Within(pub(crate) Duration);
+
+impl Within {
+    /// Beyond this nobody knows what became of the statement.
+    pub(super) async fn ask<T>(
+        self,
+        asked: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, sqlx::Error> {
+        let silent =
+            || io::Error::new(io::ErrorKind::TimedOut, "the server gave no answer in time");
+        timeout(self.0, asked).await.unwrap_or_else(|_| Err(silent().into()))
+    }
 }
 
 impl Pool {
@@ -31,7 +53,9 @@ impl Pool {
     pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
         match self {
             Self::Sqlite(pool) => pool.begin_with(BEGIN).await.map(Tx::Sqlite),
-            Self::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+            Self::Postgres(pool, within) => {
+                Ok(Tx::Postgres(within.ask(pool.begin()).await?, *within))
+            }
         }
     }
 
@@ -39,7 +63,9 @@ impl Pool {
     pub(crate) async fn run(&self, statement: Statement) -> Result<u64, sqlx::Error> {
         match self {
             Self::Sqlite(pool) => Ok(sqlite(statement).execute(pool).await?.rows_affected()),
-            Self::Postgres(pool) => Ok(postgres(statement).execute(pool).await?.rows_affected()),
+            Self::Postgres(pool, within) => {
+                Ok(within.ask(postgres(statement).execute(pool)).await?.rows_affected())
+            }
         }
     }
 
@@ -53,8 +79,8 @@ impl Pool {
                 let rows = sqlite(statement).fetch_all(pool).await?;
                 rows.iter().map(|row| read_sqlite(table, row)).collect()
             }
-            Self::Postgres(pool) => {
-                let rows = postgres(statement).fetch_all(pool).await?;
+            Self::Postgres(pool, within) => {
+                let rows = within.ask(postgres(statement).fetch_all(pool)).await?;
                 rows.iter().map(|row| read_postgres(table, row)).collect()
             }
         }
@@ -71,12 +97,12 @@ impl Pool {
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(pool, _) => pool.close().await,
         }
     }
 
     pub(crate) const fn is_postgres(&self) -> bool {
-        matches!(self, Self::Postgres(_))
+        matches!(self, Self::Postgres(..))
     }
 }
 
@@ -86,7 +112,9 @@ impl Tx {
     pub(crate) async fn run(&mut self, statement: Statement) -> Result<u64, sqlx::Error> {
         match self {
             Self::Sqlite(tx) => Ok(sqlite(statement).execute(&mut **tx).await?.rows_affected()),
-            Self::Postgres(tx) => Ok(postgres(statement).execute(&mut **tx).await?.rows_affected()),
+            Self::Postgres(tx, within) => {
+                Ok(within.ask(postgres(statement).execute(&mut **tx)).await?.rows_affected())
+            }
         }
     }
 
@@ -100,8 +128,8 @@ impl Tx {
                 let rows = sqlite(statement).fetch_all(&mut **tx).await?;
                 rows.iter().map(|row| read_sqlite(table, row)).collect()
             }
-            Self::Postgres(tx) => {
-                let rows = postgres(statement).fetch_all(&mut **tx).await?;
+            Self::Postgres(tx, within) => {
+                let rows = within.ask(postgres(statement).fetch_all(&mut **tx)).await?;
                 rows.iter().map(|row| read_postgres(table, row)).collect()
             }
         }
@@ -118,12 +146,12 @@ impl Tx {
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(tx) => tx.commit().await,
-            Self::Postgres(tx) => tx.commit().await,
+            Self::Postgres(tx, within) => within.ask(tx.commit()).await,
         }
     }
 
     pub(crate) const fn is_postgres(&self) -> bool {
-        matches!(self, Self::Postgres(_))
+        matches!(self, Self::Postgres(..))
     }
 }
 

@@ -4,7 +4,7 @@
 use std::{
     fmt::Write as _,
     io::{self, Read as _, Write as _},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     sync::{
@@ -16,12 +16,12 @@ use std::{
 };
 
 use tranche_model::{
-    ids::{AccountId, BotId, CommandId, DealNo, InstrumentId, Seq},
+    ids::{AccountId, BotId, CommandId, DealNo, InstrumentId, Seq, TradeId},
     money::Quote,
     record::{Batch, DealRow, SnapshotRow, VerdictRow},
     time::Millis,
 };
-use tranche_store::{Database, Store, StoreError};
+use tranche_store::{Database, Settings, Store, StoreError};
 
 use crate::bench::{Bench, NOW, Raw, add_paper, contract, fill, input, intent, settings};
 
@@ -113,11 +113,10 @@ async fn lost_answer_to_a_commit_is_no_lie() {
     for (ends_at, reaches_server) in
         [(STATEMENT, true), (STATEMENT, false), (COMMIT, true), (COMMIT, false)]
     {
-        let line = Line::new(bench.postgres.as_ref().unwrap().socket(), ends_at, reaches_server);
-        let name = bench.postgres.as_ref().unwrap().name();
-        let url = format!("postgres://tranche@127.0.0.1:{}/{name}?sslmode=disable", line.port);
-        let through = settings(Database::parse(&url).unwrap(), "through");
-        let store = Store::open(through).await.unwrap();
+        let how = if reaches_server { Cut::Behind(ends_at) } else { Cut::Before(ends_at) };
+        let postgres = bench.postgres.as_ref().unwrap();
+        let line = Line::new(postgres.socket(), how);
+        let store = Store::open(line.settings(postgres.name())).await.unwrap();
         let loaded = store.load(ONE).await.unwrap();
         let mut batch = input(1, loaded.epoch, loaded.seq);
         if ends_at == COMMIT {
@@ -138,6 +137,54 @@ async fn lost_answer_to_a_commit_is_no_lie() {
         assert_eq!(store.commit(vec![batch]).await, [Err(StoreError::Stale)]);
         store.close().await;
     }
+}
+
+/// Something between forgets the line: nothing comes back, and nobody hears of it. Whoever asked has an
+/// answer, and on new lines all goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn server_that_falls_silent_holds_nobody_up() {
+    let bench = Bench::postgres();
+    let direct = bench.open_as("direct").await;
+    add_paper(&direct, 1).await;
+    let postgres = bench.postgres.as_ref().unwrap();
+    let line = Line::new(postgres.socket(), Cut::Forgotten);
+    let store = Store::open(line.settings(postgres.name())).await.unwrap();
+    assert_eq!(store.lease(&[ONE]).await.unwrap(), [ONE]);
+    let loaded = store.load(ONE).await.unwrap();
+
+    // More of them than there are lines.
+    line.cut.store(true, Ordering::SeqCst);
+    let batch = || input(1, loaded.epoch, loaded.seq);
+    let ask = async || {
+        let trades = [TradeId::new(1)];
+        tokio::join!(
+            store.commit(vec![batch()]),
+            store.renew(),
+            store.load(ONE),
+            store.fills_known(ONE, InstrumentId::new(3), &trades),
+            store.open_commands(&[ONE]),
+            store.verdict(ONE, CommandId::new(1)),
+        )
+    };
+    for _ in 0..2 {
+        let answers = tokio::time::timeout(Duration::from_secs(40), ask()).await;
+        let (committed, renewed, again, known, open, verdict) = answers.expect("all are answered");
+        assert!(matches!(committed[..], [Err(StoreError::Failed(_))]), "{committed:?}");
+        assert!(renewed.is_err() && again.is_err() && known.is_err());
+        assert!(open.is_err() && verdict.is_err());
+    }
+    line.cut.store(false, Ordering::SeqCst);
+
+    // The forgotten lines never say anything any more.
+    let goes_on = async {
+        while store.open_commands(&[ONE]).await.is_err() || store.load(ONE).await.is_err() {}
+        let loaded = store.load(ONE).await.unwrap();
+        store.commit(vec![input(1, loaded.epoch, loaded.seq)]).await
+    };
+    let answers = tokio::time::timeout(Duration::from_secs(30), goes_on).await;
+    assert_eq!(answers.expect("it goes on"), [Ok(())]);
+    let closing = tokio::time::timeout(Duration::from_secs(10), store.close()).await;
+    closing.expect("it comes to its end");
 }
 
 /// A process that was stopped inside a transaction does not hold the next owner up.
@@ -266,10 +313,21 @@ async fn mend_table(bench: &Bench, raw: &Raw, table: &str) {
     raw.run(&sql).await.unwrap();
 }
 
-/// A line to the server that can break at a COMMIT, before or behind it.
+/// A line to the server that can break.
 struct Line {
     port: u16,
     cut: Arc<AtomicBool>,
+}
+
+/// How it breaks.
+#[derive(Clone, Copy)]
+enum Cut {
+    /// At what a commit ends with, before the server has it.
+    Before(&'static [u8]),
+    /// When the server has answered it.
+    Behind(&'static [u8]),
+    /// At once, and neither side hears of it.
+    Forgotten,
 }
 
 /// What a commit ends with, as the client says it: the values of the only statement, or a word.
@@ -277,7 +335,7 @@ const STATEMENT: &[u8] = b"B";
 const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT";
 
 impl Line {
-    fn new(server: PathBuf, ends_at: &'static [u8], reaches_server: bool) -> Self {
+    fn new(server: PathBuf, how: Cut) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let cut = Arc::new(AtomicBool::new(false));
@@ -285,20 +343,20 @@ impl Line {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let (server, cut) = (server.clone(), Arc::clone(&told));
-                thread::spawn(move || carry(client, &server, (ends_at, reaches_server), &cut));
+                thread::spawn(move || carry(client, &server, how, &cut));
             }
         });
         Self { port, cut }
     }
+
+    fn settings(&self, name: &str) -> Settings {
+        let url = format!("postgres://tranche@127.0.0.1:{}/{name}?sslmode=disable", self.port);
+        settings(Database::parse(&url).unwrap(), "through")
+    }
 }
 
-/// Carries bytes both ways until one side ends, or until a message that is to be cut.
-fn carry(
-    mut client: TcpStream,
-    server: &Path,
-    (ends_at, reaches_server): (&[u8], bool),
-    cut: &AtomicBool,
-) -> io::Result<()> {
+/// Carries bytes both ways until one side ends, or until it breaks.
+fn carry(mut client: TcpStream, server: &Path, how: Cut, cut: &AtomicBool) -> io::Result<()> {
     let mut server = UnixStream::connect(server)?;
     let (mut answers, mut back) = (server.try_clone()?, client.try_clone()?);
     let is_silent = Arc::new(AtomicBool::new(false));
@@ -309,7 +367,7 @@ fn carry(
             let count = answers.read(&mut bytes)?;
             if count == 0 || silent.load(Ordering::SeqCst) {
                 // The server has answered: only now the line breaks.
-                return back.shutdown(std::net::Shutdown::Both);
+                return back.shutdown(Shutdown::Both);
             }
             back.write_all(&bytes[..count])?;
         }
@@ -317,16 +375,30 @@ fn carry(
     let mut bytes = [0; 16 * 1024];
     loop {
         let count = client.read(&mut bytes)?;
-        if bytes[..count].starts_with(ends_at) && cut.load(Ordering::SeqCst) {
-            if !reaches_server {
-                server.shutdown(std::net::Shutdown::Both)?;
-                return client.shutdown(std::net::Shutdown::Both);
+        let bytes = &bytes[..count];
+        if cut.load(Ordering::SeqCst) {
+            match how {
+                Cut::Before(end) if bytes.starts_with(end) => {
+                    server.shutdown(Shutdown::Both)?;
+                    return client.shutdown(Shutdown::Both);
+                }
+                Cut::Behind(end) if bytes.starts_with(end) => {
+                    is_silent.store(true, Ordering::SeqCst);
+                }
+                Cut::Forgotten => return forget(client),
+                Cut::Before(_) | Cut::Behind(_) => {}
             }
-            is_silent.store(true, Ordering::SeqCst);
         }
         if count == 0 {
-            return server.shutdown(std::net::Shutdown::Both);
+            return server.shutdown(Shutdown::Both);
         }
-        server.write_all(&bytes[..count])?;
+        server.write_all(bytes)?;
     }
+}
+
+/// Takes what is sent, and does nothing with it, until the client ends.
+fn forget(mut client: TcpStream) -> io::Result<()> {
+    let mut bytes = [0; 16 * 1024];
+    while client.read(&mut bytes)? != 0 {}
+    Ok(())
 }
