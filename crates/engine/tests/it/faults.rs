@@ -268,7 +268,7 @@ async fn verdict_whose_commit_was_not_answered_is_found_in_the_store() {
     let verdict =
         scene.command(CommandBody::PauseEntries { scope: tranche_trading::event::Scope::Account });
 
-    let verdict = tokio::time::timeout(Duration::from_secs(10), verdict).await;
+    let verdict = tokio::time::timeout(Duration::from_secs(30), verdict).await;
     assert_eq!(verdict.expect("somebody answers"), Ok(()));
     scene.stop().await;
 }
@@ -340,7 +340,7 @@ async fn who_lost_the_lease_sends_nothing_and_goes_on_when_it_is_free_again() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), is_gone).await.expect("the account is dropped");
+    tokio::time::timeout(Duration::from_secs(30), is_gone).await.expect("the account is dropped");
     let before = scene.server.look(|exchange| exchange.open_orders(OURS).len());
     // A safety order fills; whoever owned the account would move the take profit now.
     scene.price("98.9");

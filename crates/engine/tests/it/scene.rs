@@ -153,7 +153,7 @@ impl Scene {
     pub(crate) async fn audit(&mut self) {
         let mut found = Vec::new();
         let mut busy = None;
-        for _ in 0..100 {
+        for _ in 0..300 {
             tokio::time::sleep(Duration::from_millis(100)).await;
             while let Ok(told) = self.news.try_recv() {
                 self.auditor.observe(&told);

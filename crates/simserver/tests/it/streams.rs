@@ -201,7 +201,7 @@ async fn who_does_not_answer_pings_is_left() {
     stream.write_all(head.as_bytes()).await.unwrap();
 
     let mut bytes = Vec::new();
-    let ended = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut bytes)).await;
+    let ended = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut bytes)).await;
 
     ended.expect("the server leaves").unwrap();
     let answer = String::from_utf8_lossy(&bytes).into_owned();

@@ -102,7 +102,7 @@ pub(crate) async fn events_may_come_before_the_reply(scene: Scene) {
 
 pub(crate) async fn events_may_come_after_the_reply(scene: Scene) {
     let mut ear = listen(&scene).await;
-    scene.bench.inject(On::OrderEvent, Fault::EventLate { ms: 300 }, 2);
+    scene.bench.inject(On::OrderEvent, Fault::EventLate { ms: 1500 }, 2);
     let request = scene.order(Side::Buy, market("0.01"));
 
     let (_, fills) = scene.place(request).await;

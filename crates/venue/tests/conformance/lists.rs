@@ -1,6 +1,6 @@
 //! What an exchange says of its instruments.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use tranche_model::{
     candle::Candle,
@@ -12,7 +12,7 @@ use tranche_venue::venue::{CandleRange, Interval, ReadError};
 
 use crate::{
     bench::limits,
-    scene::{BTC, ETH, Scene, UNNAMED, price},
+    scene::{BTC, ETH, PATIENCE, Scene, UNNAMED, price},
 };
 
 pub(crate) async fn listings_say_every_rule(scene: Scene) {
@@ -76,7 +76,7 @@ fn start_of_hour(moment: Timestamp) -> Timestamp {
 }
 
 pub(crate) async fn fees_are_those_of_the_account(scene: Scene) {
-    let rates = tokio::time::timeout(Duration::from_secs(5), scene.account.fees(BTC)).await;
+    let rates = tokio::time::timeout(PATIENCE, scene.account.fees(BTC)).await;
 
     let rates = rates.unwrap().unwrap();
 

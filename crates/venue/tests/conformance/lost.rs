@@ -106,12 +106,12 @@ pub(crate) async fn a_read_without_an_answer_is_unknown(scene: Scene) {
 }
 
 pub(crate) async fn an_answer_that_comes_too_late_is_unknown(scene: Scene) {
-    let patience = Duration::from_millis(500);
+    let patience = Duration::from_secs(1);
     let venue = connect(&*scene.bench, Wiring { patience, ..wiring() });
     venue.sync_clock().await.unwrap();
     let account = venue.account(scene.bench.keys().remove(0), HOUSE).unwrap();
     let request = scene.resting();
-    scene.bench.inject(On::Place, Fault::DelayAnswer { ms: 1500 }, 1);
+    scene.bench.inject(On::Place, Fault::DelayAnswer { ms: 3000 }, 1);
 
     let outcome = account.call(scene.placement(request)).await.outcome;
 
@@ -120,12 +120,12 @@ pub(crate) async fn an_answer_that_comes_too_late_is_unknown(scene: Scene) {
 }
 
 pub(crate) async fn an_order_may_take_effect_when_nobody_waits_any_more(scene: Scene) {
-    let patience = Duration::from_millis(300);
+    let patience = Duration::from_secs(1);
     let venue = connect(&*scene.bench, Wiring { patience, ..wiring() });
     venue.sync_clock().await.unwrap();
     let account = venue.account(scene.bench.keys().remove(0), HOUSE).unwrap();
     let request = scene.resting();
-    scene.bench.inject(On::Place, Fault::Delay { ms: 800 }, 1);
+    scene.bench.inject(On::Place, Fault::Delay { ms: 3000 }, 1);
 
     let outcome = account.call(scene.placement(request)).await.outcome;
     let early = scene.query(request.client_id).await;

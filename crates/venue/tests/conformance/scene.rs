@@ -38,7 +38,7 @@ pub(crate) const HOUSE: Installation = Installation::new(7);
 /// Another copy of the software.
 const OTHER_HOUSE: Installation = Installation::new(8);
 /// Longer than anything here takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A client that is connected, with its clock measured.
 pub(crate) struct Scene {

@@ -83,10 +83,10 @@ pub(crate) async fn a_host_that_jumps_trades_on(scene: Scene) {
 }
 
 pub(crate) async fn a_request_that_travelled_too_long_does_nothing(scene: Scene) {
-    scene.bench.inject(On::Place, Fault::Delay { ms: 2700 }, 1);
+    scene.bench.inject(On::Place, Fault::Delay { ms: 3700 }, 1);
     let request = scene.resting();
-    // May leave in its last half second, and needs longer than the two seconds after it.
-    let send_by = scene.venue.now().plus(Millis::new(500));
+    // May leave in its last second, and needs longer than the two seconds after it.
+    let send_by = scene.venue.now().plus(Millis::new(1000));
 
     let outcome = scene.call(Call::Place { request, send_by }).await.outcome;
 
@@ -104,10 +104,9 @@ pub(crate) async fn after_its_last_moment_nothing_leaves(scene: Scene) {
     assert_eq!(late.outcome, Outcome::NotSent);
     assert!(late.order_counts.is_empty(), "nobody was asked");
     // Shortly before it, an order still arrives.
-    let send_by = scene.venue.now().plus(Millis::new(1500));
+    let send_by = scene.venue.now().plus(Millis::new(2500));
     let slow = Fault::Delay { ms: 200 };
     scene.bench.inject(On::Place, slow, 1);
-    let in_time =
-        tokio::time::timeout(Duration::from_secs(5), scene.call(Call::Place { request, send_by }));
+    let in_time = tokio::time::timeout(PATIENCE, scene.call(Call::Place { request, send_by }));
     order_of(in_time.await.unwrap().outcome);
 }

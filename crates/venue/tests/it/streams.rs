@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// More than any of these tests needs.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn next<T>(events: &mut mpsc::Receiver<T>) -> T {
     timeout(PATIENCE, events.recv()).await.unwrap().unwrap()
