@@ -6,6 +6,7 @@ mod health;
 mod keys;
 mod pairs;
 mod retention;
+mod rounds;
 mod timetable;
 mod venue;
 

@@ -3,11 +3,12 @@
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, anyhow};
+use futures_util::future::join_all;
 use tokio::time::sleep;
 use tranche_engine::{Handle, Owning, paper::Paper};
 use tranche_model::{
     asset::Asset,
-    balance::Balance,
+    balance::{Balance, FeeRates},
     client_order_id::Origin,
     ids::{AccountId, UserId},
     money::Amount,
@@ -79,7 +80,7 @@ impl Accounts {
     pub(super) async fn begin(&mut self, engine: &Handle) -> Result<()> {
         let all = self.ground.store.accounts().await?;
         let new = all.into_iter().filter(|account| !self.owned.contains(&account.account));
-        let mut owning = Vec::new();
+        let mut doors = Vec::new();
         let new: Vec<Account> = new.collect();
         let held =
             if new.is_empty() { Vec::new() } else { self.ground.store.quarantined().await? };
@@ -101,14 +102,7 @@ impl Accounts {
                     // Open deals are not left alone until every key was asked after.
                     self.rights.recall(&account, &keys);
                     self.rights.watch(&account, self.venue.now());
-                    self.learn_fees(&account, &*venue).await;
-                    let is_held = held.contains(&account.account);
-                    if is_held {
-                        self.held.insert(account.account);
-                    }
-                    let (account, settings) = (account.account, self.settings(&account));
-                    let may_withdraw = self.rights.may_withdraw(account);
-                    owning.push(Owning { account, settings, venue, is_held, may_withdraw });
+                    doors.push((account, venue));
                 }
                 Err(error) => {
                     // It is tried again: the file with its master key may be on its way.
@@ -118,6 +112,17 @@ impl Accounts {
                     }
                 }
             }
+        }
+        self.learn_first_fees(&doors).await;
+        let mut owning = Vec::new();
+        for (account, venue) in doors {
+            let is_held = held.contains(&account.account);
+            if is_held {
+                self.held.insert(account.account);
+            }
+            let (account, settings) = (account.account, self.settings(&account));
+            let may_withdraw = self.rights.may_withdraw(account);
+            owning.push(Owning { account, settings, venue, is_held, may_withdraw });
         }
         if !owning.is_empty() {
             engine.own_all(owning).await?;
@@ -215,50 +220,61 @@ impl Accounts {
         Ok(())
     }
 
-    /// Asks for what accounts pay, where nobody has said so: at the start, when there was no answer, and
-    /// with each new day.
-    async fn look_at_fees(&mut self, engine: &Handle) -> Result<()> {
-        if self.terms.is_fee_named || !self.fees.is_due(self.venue.now()) {
-            return Ok(());
+    /// Asks for what accounts pay, where nobody has said so, before they begin: for the first ones, and all of
+    /// these at the same time. Nobody's open deal waits for the estimates of a thousand others.
+    async fn learn_first_fees(&mut self, doors: &[(Account, Box<dyn VenueAccount>)]) {
+        if self.terms.is_fee_named {
+            return;
         }
-        for account in self.ground.store.accounts().await? {
-            let is_ours = self.owned.contains(&account.account);
-            if account.credential.is_none() || !is_ours || account.venue != self.venue.name() {
+        let now = self.venue.now();
+        for (account, _) in doors {
+            self.fees.watch(account, now);
+        }
+        let with_keys = doors.iter().filter(|(account, _)| account.credential.is_some());
+        let first: Vec<_> = with_keys.take(fees::AT_START).collect();
+        let asked = first.iter().map(|(account, door)| fees::ask(&self.ground, account, &**door));
+        let answers = join_all(asked).await;
+        for ((account, _), answer) in first.into_iter().zip(answers) {
+            self.note_fees(account, answer);
+        }
+    }
+
+    /// Asks for what accounts pay, one in a turn: those that were not asked for at the start, those without an
+    /// answer, and all with each new day.
+    async fn look_at_fees(&mut self, engine: &Handle) -> Result<()> {
+        for number in self.fees.due(self.venue.now()) {
+            let account = self.ground.store.account(number).await?;
+            let Some(account) = account.filter(|account| account.credential.is_some()) else {
+                self.fees.forget(number);
                 continue;
-            }
-            let before = self.settings(&account);
-            let door = match self.door(&account).await {
-                Ok(door) => door,
-                Err(error) => {
-                    self.fees.failed(self.venue.now());
-                    return Err(error);
-                }
             };
-            self.learn_fees(&account, &*door).await;
+            let before = self.settings(&account);
+            let answer = match self.door(&account).await {
+                Ok(door) => fees::ask(&self.ground, &account, &*door).await,
+                Err(error) => Err(error),
+            };
+            self.note_fees(&account, answer);
             let settings = self.settings(&account);
             if settings.fees != before.fees {
-                engine.terms(account.account, settings).await?;
+                engine.terms(number, settings).await?;
             }
         }
         Ok(())
     }
 
-    async fn learn_fees(&mut self, account: &Account, door: &dyn VenueAccount) {
-        if self.terms.is_fee_named || account.credential.is_none() {
-            return;
-        }
-        match fees::ask(&self.ground, account, door).await {
-            Ok(Some(rates)) => {
-                self.fees.learned(account.account, rates, self.venue.now());
-            }
-            Ok(None) => {}
+    fn note_fees(&mut self, account: &Account, answer: Result<Option<FeeRates>>) {
+        let now = self.venue.now();
+        match answer {
+            Ok(rates) => self.fees.learned(account.account, rates, now),
             Err(error) => {
-                tracing::warn!(
-                    account = account.name,
-                    "what it pays at the exchange is not known, {} is assumed: {error:#}",
-                    fees::words(self.terms.fees)
-                );
-                self.fees.failed(self.venue.now());
+                if self.fees.failed(account.account, &error, now) {
+                    let assumed = self.settings(account).fees;
+                    tracing::warn!(
+                        account = account.name,
+                        "what it pays at the exchange is not known, {} is assumed: {error:#}",
+                        fees::words(assumed)
+                    );
+                }
             }
         }
     }

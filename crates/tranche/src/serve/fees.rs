@@ -8,27 +8,30 @@ use tranche_model::{
     balance::FeeRates,
     ids::{AccountId, InstrumentId},
     instrument::TradingStatus,
-    time::{Millis, Timestamp},
+    time::Timestamp,
 };
 use tranche_store::Account;
 use tranche_trading::codec;
-use tranche_venue::venue::VenueAccount;
+use tranche_venue::venue::{ReadError, VenueAccount};
 
+use super::rounds::Rounds;
 use crate::ground::Ground;
 
-/// An exchange that did not say is asked again after this.
-const AGAIN: Millis = Millis::from_secs(60);
 /// Nobody waits longer for an estimate.
 const WITHIN: Duration = Duration::from_secs(3);
 /// On so many pairs of an account's bots its fees are asked for; the dearest count.
 const PAIRS_MAX: usize = 5;
+/// So many accounts are asked for before they begin; the others while they trade.
+pub(super) const AT_START: usize = 8;
+/// In a turn beside the trading: each question weighs much at the exchange.
+const IN_A_TURN: usize = 1;
+const DAY_MS: i64 = 86_400_000;
 
 /// What is known, and when it is asked for again.
 #[derive(Debug, Default)]
 pub(super) struct Fees {
     known: BTreeMap<AccountId, FeeRates>,
-    day: Option<i64>,
-    again_at: Option<Timestamp>,
+    rounds: Rounds,
 }
 
 impl Fees {
@@ -36,24 +39,44 @@ impl Fees {
         self.known.get(&account).copied()
     }
 
-    pub(super) fn learned(&mut self, account: AccountId, rates: FeeRates, now: Timestamp) {
-        self.known.insert(account, rates);
-        self.day = self.day.or_else(|| Some(now.utc_day()));
+    /// The accounts to ask for in this turn.
+    pub(super) fn due(&self, now: Timestamp) -> Vec<AccountId> {
+        self.rounds.due(now, IN_A_TURN)
     }
 
-    pub(super) fn failed(&mut self, now: Timestamp) {
-        self.again_at = Some(now.plus(AGAIN));
-    }
-
-    /// Whether all are to be asked for now; told once.
-    pub(super) fn is_due(&mut self, now: Timestamp) -> bool {
-        let is_late = self.again_at.is_some_and(|at| at <= now);
-        let is_new_day = self.day.is_some_and(|day| day < now.utc_day());
-        if is_late || is_new_day {
-            self.again_at = None;
-            self.day = Some(now.utc_day());
+    /// Asks for the account's fees from now on, if it has a key to ask with.
+    pub(super) fn watch(&mut self, account: &Account, now: Timestamp) {
+        if account.credential.is_some() {
+            self.rounds.watch(account.account, now);
         }
-        is_late || is_new_day
+    }
+
+    /// Takes an answer down; `None` says that nothing is traded there. It is asked for again with the new
+    /// day.
+    pub(super) fn learned(&mut self, account: AccountId, rates: Option<FeeRates>, now: Timestamp) {
+        if let Some(rates) = rates {
+            self.known.insert(account, rates);
+        }
+        let midnight = now.utc_day().saturating_add(1).saturating_mul(DAY_MS);
+        self.rounds.answered(account, Timestamp::from_ms(midnight));
+    }
+
+    /// It is not asked for any more.
+    pub(super) fn forget(&mut self, account: AccountId) {
+        self.rounds.forget(account);
+    }
+
+    /// There was no answer, perhaps because the exchange wants to be left alone. Returns whether that is news.
+    pub(super) fn failed(
+        &mut self,
+        account: AccountId,
+        error: &anyhow::Error,
+        now: Timestamp,
+    ) -> bool {
+        if let Some(ReadError::Throttled { retry_at, .. }) = error.downcast_ref() {
+            self.rounds.be_silent_until(*retry_at);
+        }
+        self.rounds.failed(account, now)
     }
 }
 
@@ -123,18 +146,34 @@ mod tests {
     #[test]
     fn fees_are_asked_for_with_each_new_day_and_again_when_there_was_no_answer() {
         let mut fees = Fees::default();
-        let account = AccountId::new(1);
-        assert!(!fees.is_due(at(0)), "nothing was asked yet");
-        fees.learned(account, rates(1, 2), at(0));
+        let account = AccountId::new(60);
+        assert!(fees.due(at(0)).is_empty(), "nobody is there");
+        fees.learned(account, Some(rates(1, 2)), at(0));
 
-        assert!(!fees.is_due(at(86_399)));
-        assert!(fees.is_due(at(86_400)));
-        assert!(!fees.is_due(at(86_401)));
-        fees.failed(at(86_401));
-        assert!(!fees.is_due(at(86_460)));
-        assert!(fees.is_due(at(86_461)));
-        assert!(!fees.is_due(at(86_462)));
+        assert!(fees.due(at(86_399)).is_empty());
+        assert_eq!(fees.due(at(86_400)), [account]);
+        let error = anyhow::anyhow!("no answer");
+        assert!(fees.failed(account, &error, at(86_400)));
+        assert!(fees.due(at(86_419)).is_empty());
+        assert_eq!(fees.due(at(86_420)), [account]);
+        assert!(!fees.failed(account, &error, at(86_420)), "it was told");
+        fees.learned(account, None, at(86_440));
+        assert!(fees.due(at(2 * 86_400 - 1)).is_empty());
+        assert_eq!(fees.due(at(2 * 86_400)), [account]);
         assert_eq!(fees.of(account), Some(rates(1, 2)));
+    }
+
+    #[test]
+    fn an_exchange_that_wants_to_be_left_alone_is_not_asked_for_any_account() {
+        let mut fees = Fees::default();
+        let (one, other) = (AccountId::new(60), AccountId::new(120));
+        fees.learned(one, None, at(0));
+        fees.learned(other, None, at(0));
+        let error = ReadError::Throttled { retry_at: at(90_000), banned: false };
+        fees.failed(one, &anyhow::Error::from(error).context("asked"), at(86_400));
+
+        assert!(fees.due(at(89_999)).is_empty());
+        assert_eq!(fees.due(at(90_000)), [other], "one in a turn, who waited longest");
     }
 
     #[test]

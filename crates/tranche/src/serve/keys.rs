@@ -1,7 +1,7 @@
 //! Keys of accounts, asked after at the start and then again and again: with one that may withdraw no deal
 //! begins, and those that are open run to their end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use tranche_model::{
     ids::AccountId,
@@ -10,17 +10,11 @@ use tranche_model::{
 use tranche_store::{Account, Credential, Store};
 use tranche_venue::venue::VenueAccount;
 
+use super::rounds::Rounds;
 use crate::rights::{self, Rights};
 
-/// Rights are changed by hand, and rarely.
-const EVERY: Millis = Millis::from_secs(3600);
-/// Accounts that were asked after together are not in the same moment of the next hour, by so many of these.
-const APART: Millis = Millis::from_secs(10);
-const APART_MOST: u32 = 60;
-/// Somebody may be mending the key; or the exchange did not answer.
-const AGAIN: Millis = Millis::from_secs(20);
-/// After each as many attempts the pause doubles.
-const ATTEMPTS: u32 = 6;
+/// Rights are changed by hand, and rarely. With what accounts are apart, it is within the hour.
+const EVERY: Millis = Millis::from_secs(50 * 60);
 /// Others wait for the end of a turn.
 const AT_ONCE: usize = 8;
 /// What other processes were told is read so often.
@@ -30,17 +24,8 @@ const RECALL_EVERY: Millis = Millis::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     refused: BTreeSet<AccountId>,
-    asking: BTreeMap<AccountId, Asking>,
-    /// The exchange wants to be left alone until then.
-    silent_until: Timestamp,
+    rounds: Rounds,
     recalled_at: Timestamp,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Asking {
-    at: Timestamp,
-    /// Without an answer that lasts.
-    attempts: u32,
 }
 
 impl Keys {
@@ -50,19 +35,13 @@ impl Keys {
 
     /// The accounts whose keys are to be asked after in this turn, the longest due first.
     pub(super) fn due(&self, now: Timestamp) -> Vec<AccountId> {
-        if now < self.silent_until {
-            return Vec::new();
-        }
-        let due = self.asking.iter().filter(|(_, asking)| asking.at <= now);
-        let mut due: Vec<_> = due.map(|(account, asking)| (asking.at, *account)).collect();
-        due.sort_unstable();
-        due.into_iter().take(AT_ONCE).map(|(_, account)| account).collect()
+        self.rounds.due(now, AT_ONCE)
     }
 
     /// Asks after the account's key from now on, if it has one.
     pub(super) fn watch(&mut self, account: &Account, now: Timestamp) {
         if account.credential.is_some() {
-            self.asking.insert(account.account, Asking { at: now, attempts: 0 });
+            self.rounds.watch(account.account, now);
         }
     }
 
@@ -86,15 +65,12 @@ impl Keys {
 
     /// It is not asked after any more.
     pub(super) fn forget(&mut self, account: AccountId) {
-        self.asking.remove(&account);
+        self.rounds.forget(account);
     }
 
     /// It cannot be asked now. Returns whether that is news.
     pub(super) fn failed(&mut self, account: AccountId, now: Timestamp) -> bool {
-        let asking = self.asking.entry(account).or_default();
-        asking.at = now.plus(pause_after(asking.attempts));
-        asking.attempts = asking.attempts.saturating_add(1);
-        asking.attempts == 1
+        self.rounds.failed(account, now)
     }
 
     /// Asks what a key may do; the answer is whether the exchange answered.
@@ -113,7 +89,7 @@ impl Keys {
             Rights::NotReached { until, trouble } => (None, Some(until), Some(trouble)),
         };
         if let Some(until) = silence.flatten() {
-            self.silent_until = until;
+            self.rounds.be_silent_until(until);
         }
         if let Some(trouble) = trouble {
             if self.failed(account.account, now) {
@@ -133,9 +109,7 @@ impl Keys {
         if self.may_withdraw(account.account) {
             self.failed(account.account, now);
         } else {
-            let apart = APART.times(account.account.get() % APART_MOST);
-            self.asking
-                .insert(account.account, Asking { at: now.plus(EVERY).minus(apart), attempts: 0 });
+            self.rounds.answered(account.account, now.plus(EVERY));
         }
         true
     }
@@ -152,12 +126,6 @@ impl Keys {
             );
         }
     }
-}
-
-/// Before the next attempt behind so many.
-fn pause_after(attempts: u32) -> Millis {
-    let doubled = 1_u32.checked_shl(attempts / ATTEMPTS).unwrap_or(u32::MAX);
-    AGAIN.times(doubled).min(EVERY)
 }
 
 #[cfg(test)]

@@ -124,7 +124,11 @@ fn trade(exchange: &Server, symbol: &str, price: &str) {
 
 /// The account `main`, with the exchange's key.
 fn add_account(place: &Place, exchange: &Server) -> Told {
-    let add = format!("account add main --data-dir data --rest {}", exchange.rest);
+    add_named(place, exchange, "main")
+}
+
+fn add_named(place: &Place, exchange: &Server, name: &str) -> Told {
+    let add = format!("account add {name} --data-dir data --rest {}", exchange.rest);
     let told = place.run_with(&add, &KEYS);
     assert_eq!(told.code, Some(0), "{}", told.err);
     told

@@ -2,7 +2,9 @@
 
 use rust_decimal::Decimal;
 
-use super::{Bots, add_account, create_bot, has_all_orders, place, still_place, trade, until};
+use super::{
+    Bots, add_account, add_named, create_bot, has_all_orders, place, still_place, trade, until,
+};
 use crate::{place::BOT, server::Server};
 
 #[test]
@@ -65,6 +67,27 @@ fn account_shows_what_the_exchange_told_last_and_how_long_ago() {
     until(&place, "account show main --json --data-dir data", |shown| {
         shown["fees"]["maker"] == "0.003" && shown["fees"]["taker"] == "0.005"
     });
+    bots.end();
+}
+
+#[test]
+fn accounts_begin_before_the_exchange_has_said_what_they_pay() {
+    let (place, exchange) = still_place("serve-many-fees", "--fee 0.0002,0.0004");
+    for number in 1..=12 {
+        add_named(&place, &exchange, &format!("account-{number}"));
+    }
+    let slow = r#"{"fault":{"kind":"delay_answer","ms":10000},"count":10,
+        "path":"GET /api/v3/account/commission"}"#;
+    exchange.control("/fault", slow);
+
+    let bots = Bots::start(&place, &exchange);
+
+    let asked = exchange.get("/faults")[0]["met"].as_u64().unwrap();
+    assert!((1..=9).contains(&asked), "few are asked for at the start: {asked}");
+    for number in 1..=12 {
+        let show = format!("account show account-{number} --json --data-dir data");
+        until(&place, &show, |shown| shown["fees"]["maker"] == "0.0002");
+    }
     bots.end();
 }
 
