@@ -11,14 +11,13 @@ use sqlx::{
         SqliteSynchronous,
     },
 };
-use tokio::time::timeout;
 use tranche_model::time::Millis;
 
 use crate::{
     error::OpenError,
     log, private,
     settings::{Database, Role},
-    sql::{Pool, Within},
+    sql::{Pool, Server},
 };
 
 /// How long a connection is waited for, and how long a writer of another process.
@@ -114,14 +113,6 @@ async fn postgres(
         options.options([("synchronous_commit", "on")])
     };
     let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(PATIENCE);
-    // Whoever hands a connection back asks whether it is alive, without end if nobody answers.
-    let pool = pool.after_release(|connection, _| {
-        Box::pin(async move {
-            let silent = |_| sqlx::Error::PoolTimedOut;
-            timeout(PATIENCE, connection.ping()).await.map_err(silent)??;
-            Ok(true)
-        })
-    });
     // A connection that was used a moment ago is taken to be alive: asking it costs a walk to the server.
     let write = pool.clone().test_before_acquire(false).before_acquire(|connection, meta| {
         Box::pin(async move {
@@ -137,12 +128,10 @@ async fn postgres(
         Role::Client => VERIFY_MS,
     };
     let read = pool.connect_lazy_with(options(reading));
-    let within = |statement: u32| Within(PATIENCE + Duration::from_millis(statement.into()));
-    Ok(Connections {
-        write: Pool::Postgres(write, within(STATEMENT_MS)),
-        read: Pool::Postgres(read, within(reading)),
-        log: None,
-    })
+    let server = |pool, statement: u32| {
+        Pool::Postgres(Server::new(pool, PATIENCE + Duration::from_millis(statement.into())))
+    };
+    Ok(Connections { write: server(write, STATEMENT_MS), read: server(read, reading), log: None })
 }
 
 #[cfg(test)]

@@ -47,8 +47,8 @@ pub(crate) const KNOWN: i64 = 4;
 pub(crate) async fn upgrade(pool: &Pool) -> Result<(), OpenError> {
     let outcome = match pool {
         Pool::Sqlite(pool) => steps(|(_, _, sqlite, _)| sqlite.into_sql_str()).run(pool).await,
-        Pool::Postgres(pool, _) => {
-            steps(|(_, _, _, postgres)| postgres.into_sql_str()).run(pool).await
+        Pool::Postgres(server) => {
+            steps(|(_, _, _, postgres)| postgres.into_sql_str()).run(server.pool()).await
         }
     };
     match outcome {

@@ -3,6 +3,7 @@
 //! All test processes of a checkout share one server in a temporary folder. Whoever comes first starts
 //! it; a watching shell stops it a few seconds after the last one went, also when that one was killed.
 
+mod line;
 mod past;
 mod programs;
 
@@ -16,6 +17,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+pub use line::{Cut, Line};
 pub use past::{Held, Lock, Session};
 
 use crate::{error::StoreError, sql::Statement, store::Store};

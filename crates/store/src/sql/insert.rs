@@ -53,10 +53,10 @@ impl Insert {
                     tx.run(Statement::with(text, values)).await?;
                 }
             }
-            Tx::Postgres(tx, within) => {
+            Tx::Postgres(tx) => {
                 let mut arrays = Arrays::default();
                 let text = self.by_arrays(&mut arrays, "TRUE");
-                within.ask(arrays.bind(text).execute(&mut **tx)).await?;
+                tx.run(arrays.bind(text)).await?;
             }
         }
         Ok(())

@@ -2,7 +2,11 @@
 //! is said to stand, and rows are inserted. On PostgreSQL that is one statement, because each is a walk
 //! to the server and back.
 
-use sqlx::{Executor, Postgres, Row as _};
+use sqlx::{
+    Postgres, Row as _,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+};
 use tranche_model::ids::{AccountId, Epoch, Seq};
 
 use super::{
@@ -34,7 +38,10 @@ pub(crate) async fn write(
 ) -> Result<u64, sqlx::Error> {
     match tx {
         Tx::Sqlite(_) => by_values(tx, values(moves), inserts).await,
-        Tx::Postgres(tx, within) => within.ask(by_arrays(&mut **tx, moves, inserts)).await,
+        Tx::Postgres(tx) => match by_arrays(moves, inserts) {
+            Some(query) => moved(&tx.rows(query).await?),
+            None => Ok(0),
+        },
     }
 }
 
@@ -48,7 +55,10 @@ pub(crate) async fn write_alone(
 ) -> Result<Option<u64>, sqlx::Error> {
     match pool {
         Pool::Sqlite(_) => Ok(None),
-        Pool::Postgres(pool, within) => within.ask(by_arrays(pool, moves, inserts)).await.map(Some),
+        Pool::Postgres(server) => match by_arrays(moves, inserts) {
+            Some(query) => moved(&server.rows(query).await?).map(Some),
+            None => Ok(Some(0)),
+        },
     }
 }
 
@@ -80,17 +90,22 @@ async fn by_values(
     Ok(count)
 }
 
-async fn by_arrays(
-    executor: impl Executor<'_, Database = Postgres>,
+/// `None` when nobody moves.
+fn by_arrays(
     moves: &[Move],
     inserts: Vec<Insert>,
-) -> Result<u64, sqlx::Error> {
+) -> Option<Query<'static, Postgres, PgArguments>> {
     if moves.is_empty() {
-        return Ok(0);
+        return None;
     }
     let mut arrays = Arrays::default();
     let text = in_one_statement(values(moves), inserts, &mut arrays);
-    let row = arrays.bind(text).fetch_one(executor).await?;
+    Some(arrays.bind(text))
+}
+
+/// How many accounts did, as the statement says.
+fn moved(rows: &[PgRow]) -> Result<u64, sqlx::Error> {
+    let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
     row.try_get::<i64, _>(0).map(i64::cast_unsigned)
 }
 

@@ -1,50 +1,33 @@
 //! The connections, and the only place that knows both drivers.
-//!
-//! A server may fall silent without a word: it lost its power, or something between forgot the line. Each
-//! statement to a server ends therefore by our own clock.
-
-use std::{io, time::Duration};
 
 use rust_decimal::Decimal;
 use sqlx::{
     Column as _, Postgres, Row as _, Sqlite, TypeInfo as _, ValueRef as _,
-    postgres::{PgArguments, PgPool, PgRow},
+    postgres::{PgArguments, PgRow},
     query::Query,
     sqlite::{SqliteArguments, SqlitePool, SqliteRow},
 };
-use tokio::time::timeout;
 
-use super::{cells::Cells, statement::Statement, value::Value};
+use super::{
+    cells::Cells,
+    server::{Server, ServerTx},
+    statement::Statement,
+    value::Value,
+};
 use crate::error::StoreError;
 
 /// Connections to one database.
 #[derive(Debug, Clone)]
 pub(crate) enum Pool {
     Sqlite(SqlitePool),
-    Postgres(PgPool, Within),
+    Postgres(Server),
 }
 
 /// A transaction. Dropped, it is rolled back.
 #[derive(Debug)]
 pub(crate) enum Tx {
     Sqlite(sqlx::Transaction<'static, Sqlite>),
-    Postgres(sqlx::Transaction<'static, Postgres>, Within),
-}
-
-/// How long a server is waited for, with the wait for a connection.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Within(pub(crate) Duration);
-
-impl Within {
-    /// Beyond this nobody knows what became of the statement.
-    pub(super) async fn ask<T>(
-        self,
-        asked: impl Future<Output = Result<T, sqlx::Error>>,
-    ) -> Result<T, sqlx::Error> {
-        let silent =
-            || io::Error::new(io::ErrorKind::TimedOut, "the server gave no answer in time");
-        timeout(self.0, asked).await.unwrap_or_else(|_| Err(silent().into()))
-    }
+    Postgres(ServerTx),
 }
 
 impl Pool {
@@ -53,9 +36,7 @@ impl Pool {
     pub(crate) async fn begin(&self) -> Result<Tx, sqlx::Error> {
         match self {
             Self::Sqlite(pool) => pool.begin_with(BEGIN).await.map(Tx::Sqlite),
-            Self::Postgres(pool, within) => {
-                Ok(Tx::Postgres(within.ask(pool.begin()).await?, *within))
-            }
+            Self::Postgres(server) => server.begin().await.map(Tx::Postgres),
         }
     }
 
@@ -63,9 +44,7 @@ impl Pool {
     pub(crate) async fn run(&self, statement: Statement) -> Result<u64, sqlx::Error> {
         match self {
             Self::Sqlite(pool) => Ok(sqlite(statement).execute(pool).await?.rows_affected()),
-            Self::Postgres(pool, within) => {
-                Ok(within.ask(postgres(statement).execute(pool)).await?.rows_affected())
-            }
+            Self::Postgres(server) => server.run(postgres(statement)).await,
         }
     }
 
@@ -79,8 +58,8 @@ impl Pool {
                 let rows = sqlite(statement).fetch_all(pool).await?;
                 rows.iter().map(|row| read_sqlite(table, row)).collect()
             }
-            Self::Postgres(pool, within) => {
-                let rows = within.ask(postgres(statement).fetch_all(pool)).await?;
+            Self::Postgres(server) => {
+                let rows = server.rows(postgres(statement)).await?;
                 rows.iter().map(|row| read_postgres(table, row)).collect()
             }
         }
@@ -97,12 +76,12 @@ impl Pool {
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,
-            Self::Postgres(pool, _) => pool.close().await,
+            Self::Postgres(server) => server.pool().close().await,
         }
     }
 
     pub(crate) const fn is_postgres(&self) -> bool {
-        matches!(self, Self::Postgres(..))
+        matches!(self, Self::Postgres(_))
     }
 }
 
@@ -112,9 +91,7 @@ impl Tx {
     pub(crate) async fn run(&mut self, statement: Statement) -> Result<u64, sqlx::Error> {
         match self {
             Self::Sqlite(tx) => Ok(sqlite(statement).execute(&mut **tx).await?.rows_affected()),
-            Self::Postgres(tx, within) => {
-                Ok(within.ask(postgres(statement).execute(&mut **tx)).await?.rows_affected())
-            }
+            Self::Postgres(tx) => tx.run(postgres(statement)).await,
         }
     }
 
@@ -128,8 +105,8 @@ impl Tx {
                 let rows = sqlite(statement).fetch_all(&mut **tx).await?;
                 rows.iter().map(|row| read_sqlite(table, row)).collect()
             }
-            Self::Postgres(tx, within) => {
-                let rows = within.ask(postgres(statement).fetch_all(&mut **tx)).await?;
+            Self::Postgres(tx) => {
+                let rows = tx.rows(postgres(statement)).await?;
                 rows.iter().map(|row| read_postgres(table, row)).collect()
             }
         }
@@ -146,12 +123,12 @@ impl Tx {
     pub(crate) async fn commit(self) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(tx) => tx.commit().await,
-            Self::Postgres(tx, within) => within.ask(tx.commit()).await,
+            Self::Postgres(tx) => tx.commit().await,
         }
     }
 
     pub(crate) const fn is_postgres(&self) -> bool {
-        matches!(self, Self::Postgres(..))
+        matches!(self, Self::Postgres(_))
     }
 }
 

@@ -1,19 +1,7 @@
 //! Writes that fail, at each place where they can: the caller hears of it, nothing is half done, and a
 //! later load tells the truth.
 
-use std::{
-    fmt::Write as _,
-    io::{self, Read as _, Write as _},
-    net::{Ipv4Addr, Shutdown, TcpListener, TcpStream},
-    os::unix::net::UnixStream,
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread,
-    time::Duration,
-};
+use std::{fmt::Write as _, time::Duration};
 
 use tranche_model::{
     ids::{AccountId, BotId, CommandId, DealNo, InstrumentId, Seq, TradeId},
@@ -21,7 +9,10 @@ use tranche_model::{
     record::{Batch, DealRow, SnapshotRow, VerdictRow},
     time::Millis,
 };
-use tranche_store::{Database, Settings, Store, StoreError};
+use tranche_store::{
+    Database, Store, StoreError,
+    scratch::{Cut, Line},
+};
 
 use crate::bench::{Bench, NOW, Raw, add_paper, contract, fill, input, intent, settings};
 
@@ -114,9 +105,8 @@ async fn lost_answer_to_a_commit_is_no_lie() {
         [(STATEMENT, true), (STATEMENT, false), (COMMIT, true), (COMMIT, false)]
     {
         let how = if reaches_server { Cut::Behind(ends_at) } else { Cut::Before(ends_at) };
-        let postgres = bench.postgres.as_ref().unwrap();
-        let line = Line::new(postgres.socket(), how);
-        let store = Store::open(line.settings(postgres.name())).await.unwrap();
+        let line = Line::new(bench.postgres.as_ref().unwrap(), how).unwrap();
+        let store = open_over(&line).await;
         let loaded = store.load(ONE).await.unwrap();
         let mut batch = input(1, loaded.epoch, loaded.seq);
         if ends_at == COMMIT {
@@ -124,9 +114,9 @@ async fn lost_answer_to_a_commit_is_no_lie() {
             batch.snapshots.push(SnapshotRow { bot: Some(BotId::new(9)), body: Vec::new() });
         }
 
-        line.cut.store(true, Ordering::SeqCst);
+        line.cut(true);
         let answer = store.commit(vec![batch.clone()]).await;
-        line.cut.store(false, Ordering::SeqCst);
+        line.cut(false);
 
         assert!(matches!(answer[..], [Err(StoreError::Failed(_))]), "{answer:?}");
         // The pool opens another connection by itself; a load tells what happened.
@@ -146,14 +136,13 @@ async fn server_that_falls_silent_holds_nobody_up() {
     let bench = Bench::postgres();
     let direct = bench.open_as("direct").await;
     add_paper(&direct, 1).await;
-    let postgres = bench.postgres.as_ref().unwrap();
-    let line = Line::new(postgres.socket(), Cut::Forgotten);
-    let store = Store::open(line.settings(postgres.name())).await.unwrap();
+    let line = Line::new(bench.postgres.as_ref().unwrap(), Cut::Forgotten).unwrap();
+    let store = open_over(&line).await;
     assert_eq!(store.lease(&[ONE]).await.unwrap(), [ONE]);
     let loaded = store.load(ONE).await.unwrap();
 
     // More of them than there are lines.
-    line.cut.store(true, Ordering::SeqCst);
+    line.cut(true);
     let batch = || input(1, loaded.epoch, loaded.seq);
     let ask = async || {
         let trades = [TradeId::new(1)];
@@ -167,13 +156,13 @@ async fn server_that_falls_silent_holds_nobody_up() {
         )
     };
     for _ in 0..2 {
-        let answers = tokio::time::timeout(Duration::from_secs(40), ask()).await;
+        let answers = tokio::time::timeout(Duration::from_secs(40), Box::pin(ask())).await;
         let (committed, renewed, again, known, open, verdict) = answers.expect("all are answered");
         assert!(matches!(committed[..], [Err(StoreError::Failed(_))]), "{committed:?}");
         assert!(renewed.is_err() && again.is_err() && known.is_err());
         assert!(open.is_err() && verdict.is_err());
     }
-    line.cut.store(false, Ordering::SeqCst);
+    line.cut(false);
 
     // The forgotten lines never say anything any more.
     let goes_on = async {
@@ -183,7 +172,7 @@ async fn server_that_falls_silent_holds_nobody_up() {
     };
     let answers = tokio::time::timeout(Duration::from_secs(30), goes_on).await;
     assert_eq!(answers.expect("it goes on"), [Ok(())]);
-    let closing = tokio::time::timeout(Duration::from_secs(10), store.close()).await;
+    let closing = tokio::time::timeout(Duration::from_secs(20), store.close()).await;
     closing.expect("it comes to its end");
 }
 
@@ -313,92 +302,11 @@ async fn mend_table(bench: &Bench, raw: &Raw, table: &str) {
     raw.run(&sql).await.unwrap();
 }
 
-/// A line to the server that can break.
-struct Line {
-    port: u16,
-    cut: Arc<AtomicBool>,
-}
-
-/// How it breaks.
-#[derive(Clone, Copy)]
-enum Cut {
-    /// At what a commit ends with, before the server has it.
-    Before(&'static [u8]),
-    /// When the server has answered it.
-    Behind(&'static [u8]),
-    /// At once, and neither side hears of it.
-    Forgotten,
-}
-
 /// What a commit ends with, as the client says it: the values of the only statement, or a word.
 const STATEMENT: &[u8] = b"B";
 const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT";
 
-impl Line {
-    fn new(server: PathBuf, how: Cut) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let cut = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&cut);
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let (server, cut) = (server.clone(), Arc::clone(&told));
-                thread::spawn(move || carry(client, &server, how, &cut));
-            }
-        });
-        Self { port, cut }
-    }
-
-    fn settings(&self, name: &str) -> Settings {
-        let url = format!("postgres://tranche@127.0.0.1:{}/{name}?sslmode=disable", self.port);
-        settings(Database::parse(&url).unwrap(), "through")
-    }
-}
-
-/// Carries bytes both ways until one side ends, or until it breaks.
-fn carry(mut client: TcpStream, server: &Path, how: Cut, cut: &AtomicBool) -> io::Result<()> {
-    let mut server = UnixStream::connect(server)?;
-    let (mut answers, mut back) = (server.try_clone()?, client.try_clone()?);
-    let is_silent = Arc::new(AtomicBool::new(false));
-    let silent = Arc::clone(&is_silent);
-    thread::spawn(move || -> io::Result<()> {
-        let mut bytes = [0; 16 * 1024];
-        loop {
-            let count = answers.read(&mut bytes)?;
-            if count == 0 || silent.load(Ordering::SeqCst) {
-                // The server has answered: only now the line breaks.
-                return back.shutdown(Shutdown::Both);
-            }
-            back.write_all(&bytes[..count])?;
-        }
-    });
-    let mut bytes = [0; 16 * 1024];
-    loop {
-        let count = client.read(&mut bytes)?;
-        let bytes = &bytes[..count];
-        if cut.load(Ordering::SeqCst) {
-            match how {
-                Cut::Before(end) if bytes.starts_with(end) => {
-                    server.shutdown(Shutdown::Both)?;
-                    return client.shutdown(Shutdown::Both);
-                }
-                Cut::Behind(end) if bytes.starts_with(end) => {
-                    is_silent.store(true, Ordering::SeqCst);
-                }
-                Cut::Forgotten => return forget(client),
-                Cut::Before(_) | Cut::Behind(_) => {}
-            }
-        }
-        if count == 0 {
-            return server.shutdown(Shutdown::Both);
-        }
-        server.write_all(bytes)?;
-    }
-}
-
-/// Takes what is sent, and does nothing with it, until the client ends.
-fn forget(mut client: TcpStream) -> io::Result<()> {
-    let mut bytes = [0; 16 * 1024];
-    while client.read(&mut bytes)? != 0 {}
-    Ok(())
+/// A store that reaches its server over the line.
+async fn open_over(line: &Line) -> Store {
+    Store::open(settings(Database::parse(&line.url()).unwrap(), "through")).await.unwrap()
 }

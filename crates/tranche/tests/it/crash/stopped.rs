@@ -1,8 +1,9 @@
-//! A process that stands still inside a commit, while another one wants its place.
+//! A process that stands still inside a commit, while another one wants its place; and one whose database
+//! says nothing any more.
 
 use std::{thread, time::Duration};
 
-use tranche_store::scratch::Lock;
+use tranche_store::scratch::{Cut, Line, Lock};
 
 use super::{
     cycles, database,
@@ -50,6 +51,33 @@ fn stopped_inside_a_commit_it_does_not_hold_the_next_one_up() {
     }
     world.settle(&first);
     first.end();
+}
+
+#[test]
+fn line_to_the_database_that_is_forgotten_holds_its_trading_up_for_seconds_only() {
+    let mut world = World::new(Setting {
+        database: Some(database(None)),
+        ..Setting::sqlite("crash-forgotten")
+    });
+    let line = Line::new(world.database.as_ref().unwrap(), Cut::Forgotten).unwrap();
+    world.flags = format!("--lease 6s --database {}", line.url());
+    let process = world.serve_first();
+    world.set_up();
+    world.until_trading();
+
+    // Every connection that it has, as it uses them: these say nothing any more.
+    let said =
+        process.wait_for_more("the lease is over", Duration::from_secs(20), || line.cut(true));
+    assert!(said, "it has to notice: {}", process.log());
+    let sent = process.orders_sent();
+    world.check_orders();
+    process.sends_no_more_than(sent);
+    line.cut(false);
+
+    let intents = world.intents();
+    world.until_intents_above(intents, Duration::from_secs(45));
+    world.settle(&process);
+    process.end();
 }
 
 /// The first one is stopped while its commit waits for a lock; then the lock is free.
