@@ -11,6 +11,7 @@ use sqlx::{
         SqliteSynchronous,
     },
 };
+use tokio::time::timeout;
 use tranche_model::time::Millis;
 
 use crate::{
@@ -24,6 +25,10 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long an idle connection is taken to be alive.
 const FRESH: Duration = Duration::from_secs(1);
+/// How long one that was idle may take to say that it is alive.
+const ALIVE_WITHIN: Duration = Duration::from_secs(1);
+/// A connection is used for so long: what the server keeps for it grows.
+const OLD: Duration = Duration::from_mins(30);
 /// The longest statement that writes. Retention works in small steps, so none is long.
 const STATEMENT_MS: u32 = 10_000;
 /// The longest that reads, for those who trade, and for those who verify: these look at whole tables.
@@ -113,16 +118,22 @@ async fn postgres(
         options.options([("synchronous_commit", "on")])
     };
     let pool = PgPoolOptions::new().max_connections(READERS).acquire_timeout(PATIENCE);
+    // Left to itself the pool closes what is idle or old, and waits without end for a server that is silent.
+    let pool = pool.idle_timeout(None).max_lifetime(None).test_before_acquire(false);
     // A connection that was used a moment ago is taken to be alive: asking it costs a walk to the server.
-    let write = pool.clone().test_before_acquire(false).before_acquire(|connection, meta| {
+    let pool = pool.before_acquire(|connection, meta| {
         Box::pin(async move {
+            if OLD < meta.age {
+                return Ok(false);
+            }
             if FRESH < meta.idle_for {
-                connection.ping().await?;
+                let silent = |_| sqlx::Error::PoolTimedOut;
+                timeout(ALIVE_WITHIN, connection.ping()).await.map_err(silent)??;
             }
             Ok(true)
         })
     });
-    let write = write.connect_with(options(STATEMENT_MS)).await?;
+    let write = pool.clone().connect_with(options(STATEMENT_MS)).await?;
     let reading = match role {
         Role::Engine => READ_MS,
         Role::Client => VERIFY_MS,

@@ -76,7 +76,7 @@ impl Pool {
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,
-            Self::Postgres(server) => server.pool().close().await,
+            Self::Postgres(server) => server.close().await,
         }
     }
 

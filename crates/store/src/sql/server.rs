@@ -44,6 +44,8 @@ struct Line {
 
 /// How long a connection may take to say that it is alive, when it goes back.
 const BACK_WITHIN: Duration = Duration::from_secs(5);
+/// How long the end of all connections may take: over TLS each waits for the server's last word.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
 impl Server {
     pub(crate) const fn new(pool: PgPool, within: Duration) -> Self {
@@ -67,6 +69,12 @@ impl Server {
 
     pub(super) async fn rows(&self, query: PgQuery) -> Result<Vec<PgRow>, sqlx::Error> {
         self.line().await?.rows(query).await
+    }
+
+    pub(super) async fn close(&self) {
+        if timeout(CLOSE_WITHIN, self.pool.close()).await.is_err() {
+            tracing::warn!("the database server did not say goodbye");
+        }
     }
 
     async fn line(&self) -> Result<Line, sqlx::Error> {

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use tranche_engine::{Handle, Owning, paper::Paper};
 use tranche_model::{
     asset::Asset,
-    balance::{Balance, FeeRates},
+    balance::Balance,
     client_order_id::Origin,
     ids::{AccountId, UserId},
     money::Amount,
@@ -230,8 +230,9 @@ impl Accounts {
         for (account, _) in doors {
             self.fees.watch(account, now);
         }
-        let with_keys = doors.iter().filter(|(account, _)| account.credential.is_some());
-        let first: Vec<_> = with_keys.take(fees::AT_START).collect();
+        let due = self.fees.due(now, fees::AT_START);
+        let first: Vec<_> =
+            doors.iter().filter(|(account, _)| due.contains(&account.account)).collect();
         let asked = first.iter().map(|(account, door)| fees::ask(&self.ground, account, &**door));
         let answers = join_all(asked).await;
         for ((account, _), answer) in first.into_iter().zip(answers) {
@@ -242,7 +243,7 @@ impl Accounts {
     /// Asks for what accounts pay, one in a turn: those that were not asked for at the start, those without an
     /// answer, and all with each new day.
     async fn look_at_fees(&mut self, engine: &Handle) -> Result<()> {
-        for number in self.fees.due(self.venue.now()) {
+        for number in self.fees.due(self.venue.now(), fees::IN_A_TURN) {
             let account = self.ground.store.account(number).await?;
             let Some(account) = account.filter(|account| account.credential.is_some()) else {
                 self.fees.forget(number);
@@ -251,7 +252,7 @@ impl Accounts {
             let before = self.settings(&account);
             let answer = match self.door(&account).await {
                 Ok(door) => fees::ask(&self.ground, &account, &*door).await,
-                Err(error) => Err(error),
+                Err(error) => fees::Answer::none(error),
             };
             self.note_fees(&account, answer);
             let settings = self.settings(&account);
@@ -262,20 +263,14 @@ impl Accounts {
         Ok(())
     }
 
-    fn note_fees(&mut self, account: &Account, answer: Result<Option<FeeRates>>) {
-        let now = self.venue.now();
-        match answer {
-            Ok(rates) => self.fees.learned(account.account, rates, now),
-            Err(error) => {
-                if self.fees.failed(account.account, &error, now) {
-                    let assumed = self.settings(account).fees;
-                    tracing::warn!(
-                        account = account.name,
-                        "what it pays at the exchange is not known, {} is assumed: {error:#}",
-                        fees::words(assumed)
-                    );
-                }
-            }
+    fn note_fees(&mut self, account: &Account, answer: fees::Answer) {
+        if let Some(error) = self.fees.note(account.account, answer, self.venue.now()) {
+            let assumed = self.settings(account).fees;
+            tracing::warn!(
+                account = account.name,
+                "what it pays at the exchange is not known, {} is assumed: {error:#}",
+                fees::words(assumed)
+            );
         }
     }
 

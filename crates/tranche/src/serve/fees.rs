@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, Result};
+use futures_util::future::try_join_all;
 use tokio::time::timeout;
 use tranche_model::{
     balance::FeeRates,
     ids::{AccountId, InstrumentId},
     instrument::TradingStatus,
-    time::Timestamp,
+    time::{Millis, Timestamp},
 };
 use tranche_store::Account;
 use tranche_trading::codec;
@@ -23,8 +24,10 @@ const WITHIN: Duration = Duration::from_secs(3);
 const PAIRS_MAX: usize = 5;
 /// So many accounts are asked for before they begin; the others while they trade.
 pub(super) const AT_START: usize = 8;
-/// In a turn beside the trading: each question weighs much at the exchange.
-const IN_A_TURN: usize = 1;
+/// In a turn beside the trading.
+pub(super) const IN_A_TURN: usize = 1;
+/// After each question: at Binance it weighs 20 of the 6,000 of a minute, and a fifth of these is enough.
+const PAUSE: Millis = Millis::from_secs(1);
 const DAY_MS: i64 = 86_400_000;
 
 /// What is known, and when it is asked for again.
@@ -32,6 +35,15 @@ const DAY_MS: i64 = 86_400_000;
 pub(super) struct Fees {
     known: BTreeMap<AccountId, FeeRates>,
     rounds: Rounds,
+    /// Nobody is asked for before.
+    next_at: Timestamp,
+}
+
+/// What became of the questions for one account.
+pub(super) struct Answer {
+    questions: u32,
+    /// `None` where nothing is traded.
+    rates: Result<Option<FeeRates>>,
 }
 
 impl Fees {
@@ -39,9 +51,9 @@ impl Fees {
         self.known.get(&account).copied()
     }
 
-    /// The accounts to ask for in this turn.
-    pub(super) fn due(&self, now: Timestamp) -> Vec<AccountId> {
-        self.rounds.due(now, IN_A_TURN)
+    /// At most so many accounts that are to be asked for now, the longest due first.
+    pub(super) fn due(&self, now: Timestamp, most: usize) -> Vec<AccountId> {
+        if now < self.next_at { Vec::new() } else { self.rounds.due(now, most) }
     }
 
     /// Asks for the account's fees from now on, if it has a key to ask with.
@@ -51,54 +63,62 @@ impl Fees {
         }
     }
 
-    /// Takes an answer down; `None` says that nothing is traded there. It is asked for again with the new
-    /// day.
-    pub(super) fn learned(&mut self, account: AccountId, rates: Option<FeeRates>, now: Timestamp) {
+    /// Takes an answer down: it is asked for again with the new day, or soon where there was none. Returns an
+    /// error that is news.
+    pub(super) fn note(
+        &mut self,
+        account: AccountId,
+        answer: Answer,
+        now: Timestamp,
+    ) -> Option<anyhow::Error> {
+        self.next_at = self.next_at.max(now).plus(PAUSE.times(answer.questions));
+        let rates = match answer.rates {
+            Ok(rates) => rates,
+            Err(error) => {
+                if let Some(ReadError::Throttled { retry_at, .. }) = error.downcast_ref() {
+                    self.rounds.be_silent_until(*retry_at);
+                }
+                return self.rounds.failed(account, now).then_some(error);
+            }
+        };
         if let Some(rates) = rates {
             self.known.insert(account, rates);
         }
         let midnight = now.utc_day().saturating_add(1).saturating_mul(DAY_MS);
         self.rounds.answered(account, Timestamp::from_ms(midnight));
+        None
     }
 
     /// It is not asked for any more.
     pub(super) fn forget(&mut self, account: AccountId) {
         self.rounds.forget(account);
     }
+}
 
-    /// There was no answer, perhaps because the exchange wants to be left alone. Returns whether that is news.
-    pub(super) fn failed(
-        &mut self,
-        account: AccountId,
-        error: &anyhow::Error,
-        now: Timestamp,
-    ) -> bool {
-        if let Some(ReadError::Throttled { retry_at, .. }) = error.downcast_ref() {
-            self.rounds.be_silent_until(*retry_at);
-        }
-        self.rounds.failed(account, now)
+impl Answer {
+    /// Nobody could be asked.
+    pub(super) const fn none(error: anyhow::Error) -> Self {
+        Self { questions: 0, rates: Err(error) }
     }
 }
 
-/// The dearest of what the account pays on the pairs of its bots; without bots, on the first pair that is
-/// traded. `None` when there is no such pair.
-pub(super) async fn ask(
-    ground: &Ground,
-    account: &Account,
-    door: &dyn VenueAccount,
-) -> Result<Option<FeeRates>> {
-    let mut dearest: Option<FeeRates> = None;
-    for instrument in pairs(ground, account).await? {
-        let rates = timeout(WITHIN, door.fees(instrument)).await.context("no answer in time")??;
-        dearest = Some(match dearest {
-            Some(known) => FeeRates {
-                maker: known.maker.max(rates.maker),
-                taker: known.taker.max(rates.taker),
-            },
-            None => rates,
-        });
-    }
-    Ok(dearest)
+/// Asks for the dearest of what the account pays on the pairs of its bots; without bots, on the first pair that
+/// is traded.
+pub(super) async fn ask(ground: &Ground, account: &Account, door: &dyn VenueAccount) -> Answer {
+    let pairs = match pairs(ground, account).await {
+        Ok(pairs) => pairs,
+        Err(error) => return Answer::none(error),
+    };
+    let questions = u32::try_from(pairs.len()).unwrap_or(u32::MAX);
+    let asked = pairs.into_iter().map(async |pair| -> Result<FeeRates> {
+        Ok(timeout(WITHIN, door.fees(pair)).await.context("no answer in time")??)
+    });
+    let dearest = |one: FeeRates, other: FeeRates| FeeRates {
+        maker: one.maker.max(other.maker),
+        taker: one.taker.max(other.taker),
+    };
+    let rates = try_join_all(asked).await.map(|rates| rates.into_iter().reduce(dearest));
+    Answer { questions, rates }
 }
 
 async fn pairs(ground: &Ground, account: &Account) -> Result<Vec<InstrumentId>> {
@@ -143,23 +163,27 @@ mod tests {
         Timestamp::from_ms(seconds * 1000)
     }
 
+    fn told(rates: Option<FeeRates>) -> Answer {
+        Answer { questions: 0, rates: Ok(rates) }
+    }
+
     #[test]
     fn fees_are_asked_for_with_each_new_day_and_again_when_there_was_no_answer() {
         let mut fees = Fees::default();
         let account = AccountId::new(60);
-        assert!(fees.due(at(0)).is_empty(), "nobody is there");
-        fees.learned(account, Some(rates(1, 2)), at(0));
+        assert!(fees.due(at(0), 1).is_empty(), "nobody is there");
+        assert!(fees.note(account, told(Some(rates(1, 2))), at(0)).is_none());
 
-        assert!(fees.due(at(86_399)).is_empty());
-        assert_eq!(fees.due(at(86_400)), [account]);
-        let error = anyhow::anyhow!("no answer");
-        assert!(fees.failed(account, &error, at(86_400)));
-        assert!(fees.due(at(86_419)).is_empty());
-        assert_eq!(fees.due(at(86_420)), [account]);
-        assert!(!fees.failed(account, &error, at(86_420)), "it was told");
-        fees.learned(account, None, at(86_440));
-        assert!(fees.due(at(2 * 86_400 - 1)).is_empty());
-        assert_eq!(fees.due(at(2 * 86_400)), [account]);
+        assert!(fees.due(at(86_399), 1).is_empty());
+        assert_eq!(fees.due(at(86_400), 1), [account]);
+        let silence = || Answer::none(anyhow::anyhow!("no answer"));
+        assert!(fees.note(account, silence(), at(86_400)).is_some());
+        assert!(fees.due(at(86_419), 1).is_empty());
+        assert_eq!(fees.due(at(86_420), 1), [account]);
+        assert!(fees.note(account, silence(), at(86_420)).is_none(), "it was told");
+        fees.note(account, told(None), at(86_440));
+        assert!(fees.due(at(2 * 86_400 - 1), 1).is_empty());
+        assert_eq!(fees.due(at(2 * 86_400), 1), [account]);
         assert_eq!(fees.of(account), Some(rates(1, 2)));
     }
 
@@ -167,13 +191,31 @@ mod tests {
     fn an_exchange_that_wants_to_be_left_alone_is_not_asked_for_any_account() {
         let mut fees = Fees::default();
         let (one, other) = (AccountId::new(60), AccountId::new(120));
-        fees.learned(one, None, at(0));
-        fees.learned(other, None, at(0));
+        fees.note(one, told(None), at(0));
+        fees.note(other, told(None), at(0));
         let error = ReadError::Throttled { retry_at: at(90_000), banned: false };
-        fees.failed(one, &anyhow::Error::from(error).context("asked"), at(86_400));
+        fees.note(one, Answer::none(anyhow::Error::from(error).context("asked")), at(86_400));
 
-        assert!(fees.due(at(89_999)).is_empty());
-        assert_eq!(fees.due(at(90_000)), [other], "one in a turn, who waited longest");
+        assert!(fees.due(at(89_999), 1).is_empty());
+        assert_eq!(fees.due(at(90_000), 1), [other], "one in a turn, who waited longest");
+    }
+
+    #[test]
+    fn questions_are_a_second_apart() {
+        let mut fees = Fees::default();
+        fees.note(AccountId::new(60), told(None), at(0));
+        for number in [1, 2, 3] {
+            fees.note(
+                AccountId::new(60 * number),
+                Answer { questions: number, rates: Ok(None) },
+                at(0),
+            );
+        }
+
+        assert!(fees.due(at(5), 1).is_empty(), "six questions");
+        fees.note(AccountId::new(60), Answer { questions: 4, rates: Ok(None) }, at(86_400));
+        assert!(fees.due(at(86_403), 1).is_empty());
+        assert_eq!(fees.due(at(86_404), 1).len(), 1);
     }
 
     #[test]

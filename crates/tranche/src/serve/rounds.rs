@@ -70,7 +70,7 @@ impl Rounds {
     }
 
     pub(super) fn be_silent_until(&mut self, at: Timestamp) {
-        self.silent_until = at;
+        self.silent_until = self.silent_until.max(at);
     }
 }
 
@@ -120,6 +120,7 @@ mod tests {
     fn an_exchange_that_wants_to_be_left_alone_is() {
         let mut rounds = rounds(3);
         rounds.be_silent_until(at(600));
+        rounds.be_silent_until(at(10));
         assert_eq!(rounds.due(at(599), 8), []);
         assert_eq!(rounds.due(at(600), 8).len(), 3);
     }
