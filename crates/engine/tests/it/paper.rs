@@ -115,6 +115,24 @@ impl Life {
         let held = balances.into_iter().find(|balance| balance.asset.as_str() == name);
         held.map_or(Decimal::ZERO, |balance| balance.total().unwrap().get())
     }
+
+    /// Its bot buys twice. Then it is as if it were killed: nothing of it is asked or told any more.
+    async fn buy_and_end(self, server: &Running) {
+        self.create_bot().await;
+        self.until(server, "100", "three orders rest", |account| resting(account) == 3).await;
+        self.until(server, "98.9", "one is filled", |account| resting(account) == 2).await;
+        self.audit().await;
+        self.engine.stop().await.unwrap();
+    }
+
+    /// What was left is there again, and the deal comes to its end.
+    async fn go_on_and_sell(&self, server: &Running) {
+        self.until(server, "99", "both orders rest again", |account| resting(account) == 2).await;
+        self.audit().await;
+        let is_closed = |account: &Account| account.bots[&BOT].head.deals_closed == 1;
+        self.until(server, "103", "the deal is closed", is_closed).await;
+        self.audit().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -126,23 +144,10 @@ async fn paper_account_goes_on_in_another_process() {
     first
         .until(&server, "100", "it is ready", |account| account.desk.state == AccountState::Ready)
         .await;
-    first.create_bot().await;
-    first.until(&server, "100", "three orders rest", |account| resting(account) == 3).await;
-    first.until(&server, "98.9", "one is filled", |account| resting(account) == 2).await;
-    first.audit().await;
-    // As if it were killed: nothing of it is asked or told any more.
-    first.engine.stop().await.unwrap();
-    drop(first);
+    first.buy_and_end(&server).await;
 
     let second = Life::begin(&server, &store).await;
-    second.until(&server, "99", "both orders rest again", |account| resting(account) == 2).await;
-    second.audit().await;
-    second
-        .until(&server, "103", "the deal is closed", |account| {
-            account.bots[&BOT].head.deals_closed == 1
-        })
-        .await;
-    second.audit().await;
+    second.go_on_and_sell(&server).await;
 
     let trades = store.look(|memory| memory.stored(OURS).unwrap().fills.len());
     assert!(3 <= trades, "base, safety order and take profit: {trades}");
@@ -162,19 +167,10 @@ async fn fees_on_paper_are_taken_in_the_named_coin_also_after_a_restart() {
         let pairs: Vec<Instrument> = pairs.iter().cloned().collect();
         Life::paying((&server, &store), &pairs, bnb, purse).await
     };
-    let first = begin().await;
-    first.create_bot().await;
-    first.until(&server, "100", "three orders rest", |account| resting(account) == 3).await;
-    first.until(&server, "98.9", "one is filled", |account| resting(account) == 2).await;
-    first.audit().await;
-    first.engine.stop().await.unwrap();
-    drop(first);
-    let second = begin().await;
-    second.until(&server, "99", "both orders rest again", |account| resting(account) == 2).await;
+    begin().await.buy_and_end(&server).await;
 
-    let is_closed = |account: &Account| account.bots[&BOT].head.deals_closed == 1;
-    second.until(&server, "103", "the deal is closed", is_closed).await;
-    second.audit().await;
+    let second = begin().await;
+    second.go_on_and_sell(&server).await;
 
     let fills = fills(&store);
     assert!(3 <= fills.len(), "{fills:?}");
